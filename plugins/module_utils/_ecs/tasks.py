@@ -1,0 +1,133 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks: the census, and what a task's state proves.
+
+Private to wwhd.qdrant_ops. Tasks are dicts as DescribeTasks gives them (camelCase).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches
+
+__all__ = [
+    "Described",
+    "census",
+    "containers_ended",
+    "describe",
+    "group_of_service",
+    "is_gone",
+    "list_arns",
+    "short_id",
+    "task_fingerprint",
+    "task_text",
+]
+
+# DescribeTasks takes at most 100 tasks a call (facts.md B.3).
+_DESCRIBE_LIMIT = 100
+# From DEPROVISIONING on only the network interface is being taken away (facts.md A.1).
+_AFTER_THE_PROCESSES = frozenset({"DEPROVISIONING", "STOPPED", "DELETED"})
+
+
+@dataclass(frozen=True)
+class Described:
+    """What DescribeTasks knew: the tasks, and the ARNs that it called MISSING (too new, or over an hour gone)."""
+
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def short_id(arn: str) -> str:
+    """The last part of an ARN: the id that AWS's console shows."""
+    return arn.rsplit("/", 1)[-1]
+
+
+def group_of_service(service: str) -> str:
+    return f"service:{service}"
+
+
+def containers_ended(task: dict[str, Any]) -> bool:
+    """Whether every container is STOPPED. A task without containers never started one (facts.md A.6)."""
+    return all(container.get("lastStatus") == "STOPPED" for container in task.get("containers", []))
+
+
+def is_gone(task: dict[str, Any]) -> bool:
+    """Whether no process of the task can be alive any more.
+
+    STOPPED proves it by definition. DEPROVISIONING proves it together with each container's own STOPPED. No earlier
+    state proves anything: a process lives on through DEACTIVATING and STOPPING (facts.md A.1, A.3).
+    """
+    status = task.get("lastStatus")
+    if status in ("STOPPED", "DELETED"):
+        return True
+    return status in _AFTER_THE_PROCESSES and bool(task.get("containers")) and containers_ended(task)
+
+
+def task_fingerprint(task: dict[str, Any]) -> tuple[Any, ...]:
+    """What counts as a change of a task's state while it is awaited."""
+    return (
+        task.get("taskArn"),
+        task.get("lastStatus"),
+        task.get("desiredStatus"),
+        tuple((c.get("name"), c.get("lastStatus"), c.get("exitCode")) for c in task.get("containers", [])),
+    )
+
+
+def task_text(task: dict[str, Any]) -> str:
+    """One task as a person reads it: id, owner, state."""
+    owner = task.get("group") or f"definition {short_id(task.get('taskDefinitionArn', 'unknown'))}"
+    containers = ", ".join(
+        f"{c.get('name')} {c.get('lastStatus')}" + (f" exit {c['exitCode']}" if c.get("exitCode") is not None else "")
+        for c in task.get("containers", [])
+    )
+    states = f"{task.get('lastStatus')}, desired {task.get('desiredStatus')}"
+    return f"{short_id(task['taskArn'])} of {owner} ({states}{'; ' + containers if containers else ''})"
+
+
+def list_arns(
+    aws: Aws, *, cluster: str, statuses: Sequence[str] = ("RUNNING", "STOPPED"), **filters: Any
+) -> list[str]:
+    """The ARNs of the tasks whose *desired* status is one of `statuses`, over all pages, each once.
+
+    Both statuses are needed for a census: a task that is being stopped has already left the RUNNING list while its
+    processes live (facts.md A.2).
+    """
+    found: dict[str, None] = {}
+    for status in statuses:
+        for page in aws.pages(
+            "ecs",
+            "ListTasks",
+            doing=f"list the tasks in cluster {cluster} with desired status {status}",
+            cluster=cluster,
+            desiredStatus=status,
+            **filters,
+        ):
+            found.update(dict.fromkeys(page.get("taskArns", [])))
+    return list(found)
+
+
+def describe(aws: Aws, *, cluster: str, arns: Iterable[str]) -> Described:
+    """Describe any number of tasks, in batches; an empty list makes no call."""
+    tasks: list[dict[str, Any]] = []
+    missing: list[str] = []
+    for batch in batches(list(arns), _DESCRIBE_LIMIT):
+        answer = aws.call(
+            "ecs",
+            "DescribeTasks",
+            doing=f"describe {len(batch)} task(s) in cluster {cluster} ({', '.join(short_id(arn) for arn in batch[:3])})",
+            cluster=cluster,
+            tasks=list(batch),
+            include=["TAGS"],
+        )
+        tasks.extend(answer.get("tasks", []))
+        missing.extend(str(failure.get("arn")) for failure in answer.get("failures", []))
+    return Described(tasks, missing)
+
+
+def census(aws: Aws, *, cluster: str, **filters: Any) -> Described:
+    """Every task that may be alive or ended lately: desired RUNNING and STOPPED, described."""
+    return describe(aws, cluster=cluster, arns=list_arns(aws, cluster=cluster, **filters))

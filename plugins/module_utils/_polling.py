@@ -1,0 +1,117 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting by predicates over an injected monotonic clock.
+
+Private to wwhd.qdrant_ops. Nothing here knows AWS. Seconds everywhere, as floats.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Generic, TypeVar
+
+__all__ = ["Clock", "Hopeless", "Observation", "Pace", "TimedOut", "poll", "utc_text"]
+
+T = TypeVar("T")
+
+
+def utc_text(moment: datetime) -> str:
+    """`2026-11-23T15:04:05.678Z`: sorts as text, and says which zone it is in."""
+    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The three things that a wait needs from the world; tests pass their own."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    utcnow: Callable[[], datetime] = field(default=lambda: datetime.now(timezone.utc))
+
+    def utc_text(self) -> str:
+        return utc_text(self.utcnow())
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long to wait between two looks.
+
+    Quick right after something changed (the next change is near then), slower with each look that shows nothing new.
+    """
+
+    quick: float = 0.5
+    slow: float = 4.0
+    growth: float = 1.35
+
+    def after(self, unchanged_looks: int) -> float:
+        # The exponent is bounded: a wait of days must not overflow a float.
+        return min(self.slow, self.quick * self.growth ** min(unchanged_looks, 64))
+
+
+@dataclass(frozen=True)
+class Observation(Generic[T]):
+    """What a wait ended with: the last state seen, the seconds spent, and the number of looks."""
+
+    value: T
+    elapsed: float
+    looks: int
+
+
+class WaitEnded(Exception, Generic[T]):
+    """A wait that did not end as wished. `observation` holds the last state seen."""
+
+    def __init__(self, message: str, observation: Observation[T]) -> None:
+        super().__init__(message)
+        self.observation = observation
+
+
+class TimedOut(WaitEnded[T]):
+    """The deadline passed."""
+
+
+class Hopeless(WaitEnded[T]):
+    """Success has become impossible; waiting longer would only cost the operator time."""
+
+
+def poll(
+    read: Callable[[], T],
+    *,
+    done: Callable[[T], bool],
+    timeout: float,
+    hopeless: Callable[[T], str | None] = lambda value: None,
+    fingerprint: Callable[[T], object] = lambda value: None,
+    pace: Pace | None = None,
+    clock: Clock | None = None,
+) -> Observation[T]:
+    """Look until `done`, until `hopeless` gives a reason, or until `timeout` seconds have passed.
+
+    `fingerprint` reduces a state to what counts as a change; a change makes the next look come soon.
+    There is always at least one look, and one last look at the deadline itself, so that a wait never fails on a state
+    that is older than its time-out. Raises Hopeless or TimedOut, both with the last observation.
+    """
+    pace = pace or Pace()
+    clock = clock or Clock()
+    start = clock.monotonic()
+    looks = 0
+    unchanged = 0
+    previous: object = None
+    while True:
+        value = read()
+        looks += 1
+        elapsed = clock.monotonic() - start
+        observation = Observation(value, elapsed, looks)
+        if done(value):
+            return observation
+        reason = hopeless(value)
+        if reason:
+            raise Hopeless(reason, observation)
+        if elapsed >= timeout:
+            raise TimedOut(f"gave up after {elapsed:.0f} s", observation)
+        current = fingerprint(value)
+        unchanged = 0 if looks > 1 and current != previous else unchanged + 1
+        previous = current
+        clock.sleep(min(pace.after(unchanged - 1 if unchanged else 0), max(0.0, timeout - elapsed)))
