@@ -1,0 +1,46 @@
+# The work is in tools/*.py; this file names it. Every target sets the checkout up first, which takes no time once done.
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint test-sanity test-molecule test-unit test-integration demo build docs clean
+
+# The first interpreter that really starts: a version manager's shim may exist for a version that it refuses to run.
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
+	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
+PY := .venv/bin/python
+CHECK := $(PY) tools/check.py
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+setup: ## .venv with pinned packages, .cache/tree with the collections (quick when nothing changed)
+	@test -n "$(PYTHON)" || { echo "make setup needs Python 3.11 or newer with venv; name one: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) tools/setup.py
+
+demo: setup ## break a service in the sandbox with stale locks, unlock it, show that it is healthy
+	@$(PY) tools/demo.py
+
+test: setup ## everything: lint, ansible-test sanity, molecule, unit and integration tests
+	@$(CHECK) lint sanity molecule tests
+
+lint: setup ## ruff, mypy, ansible-lint, changelog
+	@$(CHECK) lint
+
+test-sanity: setup ## ansible-test sanity in a copy of the tree
+	@$(CHECK) sanity
+
+test-molecule: setup ## the scenarios in extensions/molecule (SCENARIO=name for one)
+	@$(CHECK) molecule
+
+test-unit: setup ## unit tests with coverage of plugins/ (ARGS= goes to pytest)
+	@$(CHECK) unit
+
+test-integration: setup ## sandbox and integration tests (ARGS= goes to pytest)
+	@$(CHECK) integration
+
+build: setup ## the collection's tarball in build/, from a clean copy
+	@$(PY) tools/build.py
+
+docs: setup ## check the plugins' documentation with antsibull-docs
+	@$(CHECK) docs
+
+clean: ## remove what the targets made, but for .venv and the downloaded wheel
+	rm -rf build .mypy_cache .pytest_cache .ruff_cache .coverage tests/output .cache/sanity .cache/molecule .cache/tests
