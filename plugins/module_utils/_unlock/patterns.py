@@ -1,0 +1,144 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lock patterns: which are accepted, and whether one could match a file that Qdrant needs.
+
+Private to wwhd.qdrant_ops. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["faults_of_pattern", "intersect"]
+
+_ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-*?[]!")
+_NAME = frozenset(chr(code) for code in range(33, 127) if chr(code) != "/")
+_DIGITS = frozenset("0123456789")
+_HEX = frozenset("0123456789abcdef")
+
+# A pattern is a list of tokens (characters that fit here, may repeat any number of times).
+_Token = tuple[frozenset[str], bool]
+
+# Files that a Qdrant store or an SQLite database beside it cannot do without (facts.md F.5). `<n>` is a number, `<h>` a
+# hexadecimal one, `<x>` any name that does not begin with a dot. A family is spelt as its real names are, not wider: `*.lock` must not count as a danger to
+# `MANIFEST-000012` only because MANIFEST-* as a pattern could be followed by anything.
+_NEEDED = (
+    "CURRENT MANIFEST-<n> OPTIONS-<n> IDENTITY LOG LOG.old.<n> <n>.sst <n>.log <x>.sst "
+    "open-<n> closed-<n> first-index tmp-open-<n> "
+    "segment.json config.json version.info raft_state raft_state.json data.json replica_state.json shard_config.json "
+    "shard_key_mapping.json payload_index.json meta.json "
+    "<x>.dat <x>.bin <x>.mmap <x>.json "
+    "id_tracker.deleted id_tracker.mappings id_tracker.versions mutable_id_tracker.mappings mutable_id_tracker.versions "
+    "deleted.dat <x>.db <x>.db-wal <x>.db-shm storage.sqlite <x>.sqlite <x>.sqlite-wal <x>.sqlite-shm <x>.snapshot "
+    ".qdrant-initialized .nfs<h>"
+).split()
+
+_PLACEHOLDERS = {"<n>": (_DIGITS, _DIGITS), "<h>": (_HEX, _HEX), "<x>": (_NAME - {"."}, _NAME)}
+
+
+def _family_tokens(family: str) -> list[_Token]:
+    tokens: list[_Token] = []
+    rest = family
+    while rest:
+        if rest[:3] in _PLACEHOLDERS:
+            first, more = _PLACEHOLDERS[rest[:3]]
+            tokens += [(first, False), (more, True)]
+            rest = rest[3:]
+        else:
+            tokens.append((frozenset(rest[0]), False))
+            rest = rest[1:]
+    return tokens
+
+
+def _bracket(pattern: str, start: int) -> tuple[frozenset[str], int] | None:
+    """The set of a [...] that opens at `start`, and the index after it; None if it does not close."""
+    index = start + 1
+    negated = pattern[index : index + 1] == "!"
+    index += negated
+    end = pattern.find("]", index + 1)
+    if end < 0:
+        return None
+    body = pattern[index:end]
+    chars: set[str] = set()
+    position = 0
+    while position < len(body):
+        if body[position + 1 : position + 2] == "-" and position + 2 < len(body):
+            chars.update(chr(code) for code in range(ord(body[position]), ord(body[position + 2]) + 1))
+            position += 3
+        else:
+            chars.add(body[position])
+            position += 1
+    return (_NAME - chars if negated else frozenset(chars)), end + 1
+
+
+def _glob_tokens(pattern: str) -> list[_Token] | None:
+    """The tokens of a file name pattern; None if a bracket does not close."""
+    tokens: list[_Token] = []
+    index = 0
+    while index < len(pattern):
+        char = pattern[index]
+        if char == "[":
+            found = _bracket(pattern, index)
+            if found is None:
+                return None
+            tokens.append((found[0], False))
+            index = found[1]
+            continue
+        tokens.append((_NAME, True) if char == "*" else (_NAME if char == "?" else frozenset(char), False))
+        index += 1
+    return tokens
+
+
+def intersect(left: Sequence[_Token], right: Sequence[_Token]) -> bool:
+    """Whether any name fits both token lists: a walk over the pairs of positions that both can be at."""
+    pending = [(0, 0)]
+    seen = set(pending)
+
+    def visit(pair: tuple[int, int]) -> None:
+        if pair not in seen:
+            seen.add(pair)
+            pending.append(pair)
+
+    while pending:
+        i, j = pending.pop()
+        if i == len(left) and j == len(right):
+            return True
+        left_repeats = i < len(left) and left[i][1]
+        right_repeats = j < len(right) and right[j][1]
+        if left_repeats:
+            visit((i + 1, j))
+        if right_repeats:
+            visit((i, j + 1))
+        if i < len(left) and j < len(right) and left[i][0] & right[j][0]:
+            visit((i if left_repeats else i + 1, j if right_repeats else j + 1))
+    return False
+
+
+def faults_of_pattern(pattern: str) -> list[str]:
+    """What is wrong with a pattern, as sentences; an empty list means that it is safe to use."""
+    shown = repr(pattern)
+    if not pattern:
+        return ["qdrant_unlock_lock_patterns has an empty pattern: leave it out."]
+    if "/" in pattern:
+        return [
+            f"The lock pattern {shown} has a slash: patterns match file names only;"
+            " set qdrant_unlock_scan_path to look in one folder."
+        ]
+    strange = sorted(set(pattern) - _ALLOWED)
+    if strange:
+        return [
+            f"The lock pattern {shown} has {', '.join(repr(char) for char in strange)} in it:"
+            " use letters, digits, and . _ - * ? [ ] ! only."
+        ]
+    tokens = _glob_tokens(pattern)
+    if tokens is None:
+        return [f"The lock pattern {shown} has a [ that is not closed: close it or leave it out."]
+    for family in _NEEDED:
+        if intersect(tokens, _family_tokens(family)):
+            example = family.replace("<n>", "000012").replace("<x>", "points").replace("<h>", "0000000000a1b2c3")
+            return [
+                f"The lock pattern {shown} could match {example}, which Qdrant or a database needs:"
+                " name the lock files more closely, such as LOCK or *.lock."
+            ]
+    return []
