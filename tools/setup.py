@@ -9,7 +9,6 @@ or exported afterwards: `.venv/bin/ansible-playbook` finds its collections by an
 
 from __future__ import annotations
 
-import ast
 import fcntl
 import hashlib
 import os
@@ -21,6 +20,8 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import pip_config
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache"
@@ -97,7 +98,8 @@ def make_venv() -> None:
 
 
 def works(python: Path) -> bool:
-    return python.exists() and subprocess.run([python, "-c", "import pip"], check=False, capture_output=True).returncode == 0
+    """Whether this interpreter starts and has a pip of its own."""
+    return python.exists() and subprocess.call([python, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
 
 
 def install_packages() -> None:
@@ -121,40 +123,8 @@ def install_packages() -> None:
 
 def uv_environment() -> dict[str, str]:
     """What pip is configured to use, in uv's words: uv does not read pip's files. What UV_* says already stays."""
-    listed = subprocess.run([PYTHON, "-m", "pip", "config", "list"], check=False, capture_output=True, text=True)
-    env = {name: value for name, value in translate(listed.stdout).items() if name not in os.environ}
-    return {**env, "VIRTUAL_ENV": str(VENV)}
-
-
-def translate(listing: str) -> dict[str, str]:
-    """Turn the lines of `pip config list` into uv's environment variables.
-
-    >>> translate("global.cert='/ca.pem'")
-    {'SSL_CERT_FILE': '/ca.pem'}
-    """
-    found: dict[str, str] = {}
-    # Later wins, as in pip: any file's [global], then [install], then the environment.
-    for section in ("global", "install", ":env:"):
-        for line in listing.splitlines():
-            key, separator, value = line.partition("=")
-            where, dot, option = key.rpartition(".")
-            if separator and dot and where == section:
-                found[option] = str(ast.literal_eval(value))
-    env = {}
-    for option, variable in (("index-url", "UV_DEFAULT_INDEX"), ("cert", "SSL_CERT_FILE"), ("proxy", "HTTPS_PROXY")):
-        if found.get(option):
-            env[variable] = found[option]
-    for option, variable, between in (
-        ("extra-index-url", "UV_INDEX", " "),
-        ("find-links", "UV_FIND_LINKS", ","),
-        ("trusted-host", "UV_INSECURE_HOST", " "),
-    ):
-        if found.get(option):
-            env[variable] = between.join(found[option].split())
-    if "UV_INDEX" in env:
-        # pip takes the best version of all its indexes; uv would stop at the first that knows the name.
-        env["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    return env
+    env = pip_config.as_uv_environment(pip_config.read(PYTHON))
+    return {name: value for name, value in env.items() if name not in os.environ} | {"VIRTUAL_ENV": str(VENV)}
 
 
 def unpack_collections() -> None:

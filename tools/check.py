@@ -1,0 +1,76 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the checks named, in their order, and stop at the first that fails: `tools/check.py lint sanity molecule tests`.
+
+Each has one heading and, when it passed, one line with its time. pytest's own summary says both, and stays the last
+thing printed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from environment import BIN, CACHE, PYTHON, ROOT, tool_environment
+
+TOOLS = Path(__file__).parent
+Command = list[str | Path]
+
+PYTEST: Command = [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadgroup"]
+ANTSIBULL_DOCS: Command = [BIN / "antsibull-docs", "lint-collection-docs"]
+COVERAGE: Command = ["--cov", "--cov-report=term"]
+
+
+def commands(check: str) -> list[Command]:
+    """The commands of one check. KeyError where there is no such check."""
+    table: dict[str, list[Command]] = {
+        "lint": [
+            [BIN / "ruff", "check"],
+            [BIN / "ruff", "format", "--check"],
+            [BIN / "mypy", "-p", "ansible_collections.wwhd.qdrant_ops.plugins"],
+            [BIN / "mypy", "-p", "sandbox"],
+            [BIN / "mypy", "tools"],
+            [BIN / "ansible-lint", "--offline", "--strict"],
+            [BIN / "antsibull-changelog", "lint"],
+        ],
+        "sanity": [[PYTHON, TOOLS / "sanity.py"]],
+        "molecule": [[PYTHON, TOOLS / "molecule.py", *shlex.split(os.environ.get("SCENARIO", ""))]],
+        "unit": [[*PYTEST, *COVERAGE, "tests/unit", *arguments()]],
+        "integration": [[*PYTEST, "tests/integration", *arguments()]],
+        "tests": [[*PYTEST, *COVERAGE, "tests/unit", "tests/integration"]],
+        "docs": [
+            [BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "."]
+        ],
+    }
+    return table[check]
+
+
+def arguments() -> list[str]:
+    return shlex.split(os.environ.get("ARGS", ""))
+
+
+def main(checks: list[str]) -> int:
+    CACHE.joinpath("coverage").mkdir(parents=True, exist_ok=True)
+    plan = [(check, commands(check)) for check in checks]
+    for check, steps in plan:
+        print(f"== {check} ==", flush=True)
+        started = time.monotonic()
+        for command in steps:
+            code = subprocess.run(command, cwd=ROOT, env=tool_environment(), check=False).returncode
+            if code != 0:
+                shown = shlex.join(os.path.relpath(part, ROOT) if isinstance(part, Path) else part for part in command)
+                print(f"== {check} failed: `{shown}` ended with code {code} ==", file=sys.stderr, flush=True)
+                # A negative code is a signal; make takes any non-zero one.
+                return code if code > 0 else 1
+        if check not in {"unit", "integration", "tests"}:
+            print(f"== {check} passed in {time.monotonic() - started:.1f} s ==", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
