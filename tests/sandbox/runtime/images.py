@@ -1,0 +1,97 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which image names exist, and what a container of each of them runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sandbox.runtime.spec import PullError
+
+Kind = Literal["alpine", "debian", "qdrant", "backend"]
+
+_NEWEST_QDRANT = "1.15.1"
+_PATTERNS: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (re.compile(r"(^|/)(alpine|busybox)$"), "alpine"),
+    (re.compile(r"(^|/)(debian|ubuntu)$"), "debian"),
+    (re.compile(r"(^|/)qdrant/qdrant$"), "qdrant"),
+    (re.compile(r"(^|/)wwhd[-/]backend[^/]*$"), "backend"),
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that can be pulled. ``version`` is Qdrant's, and empty for the others."""
+
+    reference: str
+    kind: Kind
+    version: str = ""
+
+
+def resolve(image: str) -> Image:
+    """The image of that name; PullError with AWS's text when there is none."""
+    repository, tag = _split(image)
+    reference = f"{_with_registry(repository)}:{tag}"
+    for pattern, kind in _PATTERNS:
+        if pattern.search(repository):
+            break
+    else:
+        raise PullError(
+            "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "
+            f"{reference}: pull access denied, repository does not exist or may require authorization: "
+            "server message: insufficient_scope: authorization failed"
+        )
+    if tag == "missing":
+        raise PullError(
+            "CannotPullContainerError: pull image manifest has been retried 7 time(s): failed to resolve ref "
+            f"{reference}: {reference}: not found"
+        )
+    return Image(reference=reference, kind=kind, version=_qdrant_version(tag) if kind == "qdrant" else "")
+
+
+def runs_server(image: Image, entry_point: Sequence[str], command: Sequence[str]) -> bool:
+    """Whether the container is the image's own server, and not a shell command in its tools."""
+    if image.kind == "qdrant":
+        return not entry_point or "qdrant" in " ".join(entry_point) or "entrypoint.sh" in " ".join(entry_point)
+    if image.kind == "backend":
+        words = [*entry_point, *command]
+        shell = bool(words) and words[0].rsplit("/", 1)[-1] in {"sh", "bash", "dash"}
+        return not shell or any(server in " ".join(words) for server in ("uvicorn", "gunicorn", "python"))
+    return False
+
+
+def stops_gracefully(entry_point: Sequence[str]) -> bool:
+    """Whether Qdrant itself is PID 1 (``./qdrant`` or a shell that execs it), so that SIGTERM reaches it.
+
+    The official entrypoint.sh stays PID 1 and dies of the signal, which takes Qdrant down without a flush.
+    """
+    return bool(entry_point) and "entrypoint.sh" not in " ".join(entry_point)
+
+
+def _split(image: str) -> tuple[str, str]:
+    name = image.split("@", 1)[0]
+    head, colon, tag = name.rpartition(":")
+    if colon and "/" not in tag:
+        return head, tag
+    return name, "latest"
+
+
+def _with_registry(repository: str) -> str:
+    first, slash, _rest = repository.partition("/")
+    if not slash:
+        return f"docker.io/library/{repository}"
+    if "." in first or ":" in first or first == "localhost":
+        return repository
+    return f"docker.io/{repository}"
+
+
+def _qdrant_version(tag: str) -> str:
+    found = re.match(r"v?(\d+\.\d+\.\d+)", tag)
+    return found.group(1) if found else _NEWEST_QDRANT
+
+
+__all__ = ["Image", "Kind", "resolve", "runs_server", "stops_gracefully"]
