@@ -53,4 +53,5 @@ def as_file(options: dict[str, str]) -> str:
     """The same as a pip.conf, for a tool that gives its pip another home and no environment."""
     kept = ("index-url", "extra-index-url", "find-links", "trusted-host", "cert", "proxy", "timeout", "default-timeout")
     lines = [f"{option} = {' '.join(options[option].split())}" for option in kept if options.get(option)]
-    return "\n".join(["[global]", *lines, ""])
+    # What pip downloads is no news to whoever runs the tool; what it warns of and fails with still is.
+    return "\n".join(["[global]", "quiet = 1", *lines, ""])
