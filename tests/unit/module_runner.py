@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible.module_utils.testing import patch_module_args
@@ -28,7 +28,7 @@ class FakeClock:
     def __init__(self) -> None:
         self.now = 0.0
         self.sleeps: list[float] = []
-        self.started = datetime(2026, 11, 23, 15, 0, tzinfo=timezone.utc)
+        self.started = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
         self._plans: list[tuple[float, Callable[[], None]]] = []
 
     def at(self, seconds: float, action: Callable[[], None]) -> None:

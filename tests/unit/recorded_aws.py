@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Union
+from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
@@ -47,7 +47,7 @@ class Fault:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-Answer = Union[Mapping[str, Any], Fault, Callable[[dict[str, Any]], Union[Mapping[str, Any], Fault]]]
+Answer = Mapping[str, Any] | Fault | Callable[[dict[str, Any]], Mapping[str, Any] | Fault]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class RecordedAws:
                 self.end_headers()
                 self.wfile.write(payload)
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *args: Any) -> None:
                 """The test's own output stays readable."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -50,7 +50,7 @@ REASONS: tuple[Reason, ...] = (
     # EFS mounts
     Reason(
         "mount",
-        ("Failed to resolve \"fs-", "ensure that the VPC has an EFS mount target", "efs/mount-dns-name"),
+        ('Failed to resolve "fs-', "ensure that the VPC has an EFS mount target", "efs/mount-dns-name"),
         "The name of the EFS file system did not resolve from the task's subnet.",
         "Check the file system id, that its VPC has DNS turned on, and that the subnet's availability zone has a mount "
         "target (a new one takes about 90 s to resolve).",
@@ -106,7 +106,7 @@ REASONS: tuple[Reason, ...] = (
         "logging",
         ("not authorized to perform: logs:", "failed to validate logger args…AccessDenied"),
         "The execution role may not write to the CloudWatch log group.",
-        "Give the execution role logs:CreateLogStream and logs:PutLogEvents (and logs:CreateLogGroup if it creates it).",
+        "Give the execution role logs:CreateLogStream and logs:PutLogEvents (logs:CreateLogGroup if it creates it).",
     ),
     Reason(
         "logging",
@@ -144,7 +144,7 @@ REASONS: tuple[Reason, ...] = (
             "The task cannot pull…from the Amazon ECR repository",
         ),
         "The task had no route to the registry or to Secrets Manager.",
-        "Give the task a public IP in a public subnet, a NAT gateway, or VPC endpoints for ECR, S3 and Secrets Manager.",
+        "Give the task a public IP in a public subnet, a NAT gateway, or VPC endpoints (ECR, S3, Secrets Manager).",
     ),
     # Images
     Reason(
@@ -309,6 +309,17 @@ _EXIT_CODES: Mapping[int, tuple[str, str]] = {
 }
 
 
+_STOP_CODES: Mapping[str, str] = {
+    "TaskFailedToStart": "The task never started. Read its stopped reason, and its service's events if it has one.",
+    "SpotInterruption": "AWS took the Spot capacity back. Run tasks that hold data on FARGATE, not on FARGATE_SPOT.",
+    "TerminationNotice": "AWS took the host away. Run it again.",
+    "InfrastructureHealth": "AWS took the host away. Run it again.",
+}
+_NO_EXIT_CODE = (
+    "A container has no exit code: it never started, or was lost with its host. That is never a success. "
+    "Read its reason, and run it again."
+)
+
 # Signals sent to the other containers of a task when one has failed: they speak only where nothing else does.
 _CONSEQUENCES: Mapping[int, int] = {137: 1, 143: 2}
 
@@ -362,27 +373,20 @@ def hint_for(
     """
     if stop_code == "UserInitiated":
         return _stopped_by_user(stopped_reason)
-    texts = [text for text in (stopped_reason, *container_reasons) if text]
-    rows = [row for row in map(reason_for, texts) if row]
-    narrow = next((row for row in rows if row.kind != "scaling"), None)
-    if narrow:
-        return narrow.hint
-    if rows:
-        return rows[0].hint
+    row = _narrowest(stopped_reason, *container_reasons)
+    if row:
+        return row.hint
     codes = list(exit_codes)
     bad = sorted((code for code in codes if code), key=lambda code: _CONSEQUENCES.get(code, 0))
     if bad:
         return exit_code_meaning(bad[0])
-    if stop_code == "TaskFailedToStart":
-        return "The task never started. Read its stopped reason, and the service's events if it has any."
-    if stop_code in ("SpotInterruption", "TerminationNotice", "InfrastructureHealth"):
-        return "AWS took the host away. Run it again."
-    if codes and any(code is None for code in codes):
-        return (
-            "A container has no exit code: it never started, or was lost with its host. That is never a success. "
-            "Read its reason, and run it again."
-        )
-    return None
+    return _STOP_CODES.get(stop_code or "") or (_NO_EXIT_CODE if None in codes else None)
+
+
+def _narrowest(*texts: str | None) -> Reason | None:
+    """The row that says most: that the scheduler stopped a task says nothing where another row matches too."""
+    rows = [row for row in map(reason_for, texts) if row]
+    return next((row for row in rows if row.kind != "scaling"), rows[0] if rows else None)
 
 
 def kind_for(
@@ -391,8 +395,8 @@ def kind_for(
     """The `kind` of the row that `hint_for` speaks from; `stopped_by_user` for a StopTask; None without a row."""
     if stop_code == "UserInitiated":
         return "stopped_by_user"
-    rows = [row for row in map(reason_for, (stopped_reason, *container_reasons)) if row]
-    return next((row.kind for row in rows if row.kind != "scaling"), rows[0].kind if rows else None)
+    row = _narrowest(stopped_reason, *container_reasons)
+    return row.kind if row else None
 
 
 def hint_for_task(task: Mapping[str, Any]) -> str | None:
