@@ -5,41 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from sandbox.store.inspection import fingerprint, read_counts
+from sandbox.store.layout import lock_files
+from sandbox.store.locks import StaleLock, held, hold_stale, is_held
+from sandbox.store.seeding import seed
 
-
-class StaleLock:
-    path: Path
-    pid: int
-    ends_at: float
-
-    def release(self) -> None:
-        raise NotImplementedError
-
-
-def seed(root: Path) -> dict[str, int]:
-    raise NotImplementedError
-
-
-def hold_stale(paths: Iterable[Path], *, seconds: float) -> list[StaleLock]:
-    raise NotImplementedError
-
-
-def lock_files(root: Path) -> list[Path]:
-    raise NotImplementedError
-
-
-def is_held(path: Path) -> bool:
-    raise NotImplementedError
-
-
-def read_counts(root: Path) -> dict[str, int]:
-    raise NotImplementedError
-
-
-def fingerprint(root: Path) -> str:
-    raise NotImplementedError
-
-
-__all__ = ["StaleLock", "fingerprint", "hold_stale", "is_held", "lock_files", "read_counts", "seed"]
+__all__ = ["StaleLock", "fingerprint", "held", "hold_stale", "is_held", "lock_files", "read_counts", "seed"]
