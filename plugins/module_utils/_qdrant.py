@@ -106,8 +106,8 @@ class Qdrant:
     ) -> Any:
         """The `result` of one call. `doing` reads after "Could not" and names the things.
 
-        Raises RefusedError for a 4xx that is Qdrant's own and may mean something to the caller, UnknownPathError for a path that
-        came with version `since` and is not there, else OperationFailed.
+        Raises RefusedError for a 4xx that is Qdrant's own and may mean something to the caller, UnknownPathError for a
+        path that came with version `since` and is not there, else OperationFailed.
         """
         answer = self._ask(self._request(method, path, body), doing=doing)
         document = _parse(answer)

@@ -1,0 +1,412 @@
+"""One request, its deadline, and what each failure of the network is called."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import (
+    Answer,
+    Request,
+    Transport,
+    advice,
+    check_header,
+    check_seconds,
+    check_url,
+    fetch,
+    mask,
+    one_line,
+    seconds,
+    secrets_of_headers,
+    secrets_of_url,
+    tally,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, Reply, free_port, serve
+
+PARAMS: dict[str, Any] = {
+    "validate_certs": True,
+    "ca_path": None,
+    "client_cert": None,
+    "client_key": None,
+    "use_proxy": False,
+    "url_username": None,
+    "url_password": None,
+    "force_basic_auth": False,
+    "http_agent": "ansible-qdrant-ops",
+    "follow_redirects": "safe",
+}
+
+
+def ask(url: str, *, timeout: float = 5.0, method: str = "GET", **params: Any) -> Answer:
+    headers = params.pop("headers", {})
+    limit = params.pop("body_limit", 1000)
+    request = Request(url, method=method, headers=headers, body_limit=limit)
+    return fetch(request, transport=Transport.from_params({**PARAMS, **params}), timeout=timeout, clock=Clock())
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("backend.example.com/health", "does not begin with http:// or https://"),
+        ("ftp://backend.example.com/", "does not begin with http:// or https://"),
+        ("", "does not begin with http:// or https://"),
+        ("http://", "names no host"),
+        ("http:///health", "names no host"),
+        ("http://:80/health", "names no host"),
+        ("http://host:eighty/", "host and port can't be read"),
+        ("http://host:99999/", "host and port can't be read"),
+        ("http://host:0/", "no server can have port 0"),
+        ("http://[::1/", "host and port can't be read"),
+        (f"http://{'a' * 64}.example.com/", "host and port can't be read"),
+        ("http://host/a b", "a space or a control character"),
+        ("http://host/a\nb", "a space or a control character"),
+        ("http://host/gesundheit-prüfen", "characters beyond ASCII"),
+    ],
+)
+def test_an_address_that_can_not_be_asked_is_refused(url: str, words: str) -> None:
+    with pytest.raises(OperationFailed, match=r"^health_url is ") as failure:
+        check_url(url, option="health_url")
+    assert words in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://host", "HTTPS://u:p@host:8443/p?q=1#f", "http://[::1]:6333/", "http://bücher.example/"]
+)
+def test_an_address_that_can_be_asked_passes(url: str) -> None:
+    check_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:tops3cret@host:x/",
+        "http://me:tops3/cret@host/",
+        "http://me:top@s3cret@host /",
+        "nttp://me:tops3cret@h/",
+    ],
+)
+def test_a_password_is_not_repeated_when_its_address_is_refused(url: str) -> None:
+    with pytest.raises(OperationFailed) as failure:
+        check_url(url)
+    assert "s3" not in str(failure.value)
+    assert "cret" not in str(failure.value)
+    assert failure.value.__cause__ is None
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), -0.001])
+def test_a_time_that_is_none_is_refused(value: float) -> None:
+    with pytest.raises(OperationFailed, match=r"^timeout is .*: give a number of seconds, at least 0\.$"):
+        check_seconds(value, option="timeout")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("api-key", "s3cret\r\nX: y"), ("api-key", "s3cret…"), ("bad name", "s3cret"), ("", "s3cret")]
+)
+def test_a_header_that_http_can_not_carry_is_refused_without_its_value(name: str, value: str) -> None:
+    with pytest.raises(OperationFailed, match=r"^headers") as failure:
+        check_header(name, value, option="headers")
+    assert "s3cret" not in str(failure.value)
+    assert failure.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("http://u:p@host/x", "http://***@host/x"),
+        ("see https://user@host and http://a:b@c", "see https://***@host and http://***@c"),
+        ("http://u:p@ss@host/", "http://***@host/"),
+        ("http://host/@me", "http://host/@me"),
+        ("mail me@host", "mail me@host"),
+    ],
+)
+def test_userinfo_is_masked(text: str, masked: str) -> None:
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("http://host/", set()),
+        ("http://u:p%40w@host/", {"u:p%40w", "p%40w", "p@w"}),
+        ("http://token@host/", {"token"}),
+        ("http://u:a/b@host/", {"u:a/b", "a/b"}),
+    ],
+)
+def test_the_secrets_of_an_address(url: str, secrets: set[str]) -> None:
+    assert secrets_of_url(url) == secrets
+
+
+def test_the_secrets_of_headers_are_all_but_the_harmless_ones() -> None:
+    headers = {"Accept": "application/json", "Authorization": "Bearer t0ken", "X-Own": "word", "Cookie": "", "Via": " "}
+    assert secrets_of_headers(headers) == {"Bearer t0ken", "t0ken", "word", " "}
+
+
+def test_an_answer_holds_status_headers_body_and_where_it_came_from() -> None:
+    with serve(lambda asked: Reply(200, {"path": asked.path}, {"X-One": "1"})) as server:
+        answer = ask(f"{server.url}/a?b=c")
+    assert (answer.status, answer.label, answer.error, answer.hopeless) == (200, "200", None, False)
+    assert answer.text() == '{"path": "/a?b=c"}'
+    assert answer.headers["x-one"] == "1"
+    assert answer.url == f"{server.url}/a?b=c"
+    assert server.asked[0].headers["user-agent"] == "ansible-qdrant-ops"
+
+
+def test_an_error_status_is_an_answer_with_its_body() -> None:
+    with serve(lambda asked: Reply(503, "no healthy target")) as server:
+        answer = ask(server.url)
+    assert (answer.status, answer.text(), answer.error) == (503, "no healthy target", None)
+
+
+def test_a_long_body_is_cut_and_says_so() -> None:
+    with serve(lambda asked: Reply(200, b"x" * 50)) as server:
+        answer = ask(server.url, body_limit=10)
+        whole = ask(server.url, body_limit=50)
+    assert (answer.body, answer.truncated) == (b"x" * 10, True)
+    assert (len(whole.body), whole.truncated) == (50, False)
+
+
+def test_nothing_listens() -> None:
+    answer = ask(f"http://127.0.0.1:{free_port()}/")
+    assert (answer.status, answer.label, answer.hopeless) == (None, "connection refused", False)
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    answer = ask("http://no-such-host.invalid/")
+    assert (answer.status, answer.label, answer.hopeless) == (None, "name not resolved", False)
+    assert answer.error is not None
+    assert answer.error.startswith("the name does not resolve (")
+
+
+def test_a_server_that_drips_does_not_outlast_the_deadline() -> None:
+    def drip(file: Any) -> None:
+        file.write(b"HTTP/1.0 200 OK\r\n\r\n")
+        for _ in range(100):
+            file.write(b"x")
+            file.flush()
+            time.sleep(0.05)
+
+    with serve(lambda asked: Reply(raw=drip)) as server:
+        start = time.monotonic()
+        answer = ask(server.url, timeout=0.3)
+        spent = time.monotonic() - start
+    assert (answer.status, answer.label) == (None, "timed out")
+    assert answer.error == "no complete answer within 0.3 s"
+    assert 0.3 <= spent < 2.0
+
+
+def test_a_server_that_never_answers() -> None:
+    done = threading.Event()
+
+    def wait(file: Any) -> None:
+        done.wait(10)
+
+    with serve(lambda asked: Reply(raw=wait)) as server:
+        answer = ask(server.url, timeout=0.2)
+        done.set()
+    assert (answer.status, answer.label) == (None, "timed out")
+
+
+@pytest.mark.parametrize(
+    ("sent", "label"),
+    [
+        (b"", "connection lost"),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 100\r\n\r\nabc", "answer cut off"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "no valid HTTP answer"),
+        (b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\nno gzip at all", "no valid HTTP answer"),
+        (b"HTTP/1.0 302 Found\r\nLocation: http://[broken/\r\n\r\n", "no valid HTTP answer"),
+    ],
+)
+def test_an_answer_that_is_none(sent: bytes, label: str) -> None:
+    with serve(lambda asked: Reply(raw=lambda file: file.write(sent))) as server:
+        answer = ask(server.url)
+    assert (answer.status, answer.label, answer.hopeless) == (None, label, False)
+
+
+def test_a_redirect_is_followed_without_the_credentials() -> None:
+    def answer(asked: Asked) -> Reply:
+        return Reply(302, "", {"Location": "/there"}) if asked.path == "/here" else Reply(200, "ok")
+
+    headers = {"Authorization": "Bearer t0ken", "X-Own": "word", "Accept": "text/html"}
+    with serve(answer) as server:
+        got = ask(f"{server.url}/here", headers=headers)
+    assert (got.status, got.url) == (200, f"{server.url}/there")
+    first, second = server.asked
+    assert (first.headers["authorization"], first.headers["x-own"]) == ("Bearer t0ken", "word")
+    assert "authorization" not in second.headers
+    assert "x-own" not in second.headers
+    assert second.headers["accept"] == "text/html"
+
+
+@pytest.mark.parametrize(("follow", "method"), [("none", "GET"), ("safe", "POST")])
+def test_a_redirect_that_is_not_followed_is_the_answer(follow: str, method: str) -> None:
+    with serve(lambda asked: Reply(301, "", {"Location": "http://u:p@elsewhere/"})) as server:
+        answer = ask(f"{server.url}/here", follow_redirects=follow, method=method)
+    assert (answer.status, answer.url) == (301, f"{server.url}/here")
+    assert "http://***@elsewhere/" in advice(answer)
+
+
+def test_basic_authentication_is_sent_when_asked_for_and_at_once_when_forced() -> None:
+    def answer(asked: Asked) -> Reply:
+        return (
+            Reply(200) if "authorization" in asked.headers else Reply(401, "", {"WWW-Authenticate": 'Basic realm="x"'})
+        )
+
+    with serve(answer) as server:
+        later = ask(server.url, url_username="u", url_password="p")
+        in_url = ask(server.url.replace("//", "//u:p@"))
+        asked_before = len(server.asked)
+        at_once = ask(server.url, url_username="u", url_password="p", force_basic_auth=True)
+    assert [later.status, in_url.status, at_once.status] == [200, 200, 200]
+    assert (asked_before, len(server.asked)) == (4, 5)
+    assert in_url.url.startswith("http://127.0.0.1:")
+
+
+def test_a_netrc_does_not_replace_the_header_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login u password p\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serve(lambda asked: Reply(200)) as server:
+        ask(server.url, headers={"Authorization": "Bearer t0ken"})
+    assert server.asked[0].headers["authorization"] == "Bearer t0ken"
+
+
+def test_the_proxy_of_the_environment_is_used_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with serve(lambda asked: Reply(200, "from the proxy")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        answer = ask("http://no-such-host.invalid/", use_proxy=True)
+        direct = ask("http://no-such-host.invalid/", use_proxy=False)
+        monkeypatch.setenv("http_proxy", f"http://u:s3cret@127.0.0.1:{free_port()}")
+        broken = ask("http://no-such-host.invalid/", use_proxy=True)
+    assert (answer.text(), direct.label) == ("from the proxy", "name not resolved")
+    assert broken.label == "connection refused"
+    assert "(through the proxy http://***@127.0.0.1:" in (broken.error or "")
+
+
+# --- TLS -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return cert, key
+
+
+@pytest.fixture
+def tls_port(certificate: tuple[Path, Path]) -> Iterator[int]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
+            """Nothing to say."""
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]  # handshakes fail here
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+def test_an_unknown_authority_is_hopeless_at_once(tls_port: int) -> None:
+    answer = ask(f"https://localhost:{tls_port}/")
+    assert (answer.status, answer.label, answer.hopeless) == (None, "certificate not valid", True)
+    assert "self-signed" in (answer.error or "").replace("self signed", "self-signed")
+
+
+def test_a_certificate_for_another_name_is_hopeless(tls_port: int, certificate: tuple[Path, Path]) -> None:
+    answer = ask(f"https://127.0.0.1:{tls_port}/", ca_path=str(certificate[0]))
+    assert (answer.label, answer.hopeless) == ("certificate not valid", True)
+    assert "127.0.0.1" in (answer.error or "")
+
+
+def test_ca_path_and_validate_certs_make_it_work(tls_port: int, certificate: tuple[Path, Path]) -> None:
+    assert ask(f"https://localhost:{tls_port}/", ca_path=str(certificate[0])).status == 200
+    assert ask(f"https://127.0.0.1:{tls_port}/", validate_certs=False).status == 200
+
+
+def test_a_port_without_tls_is_not_hopeless() -> None:
+    with serve(lambda asked: Reply(200)) as server:
+        answer = ask(server.url.replace("http:", "https:"))
+    assert (answer.label, answer.hopeless) == ("TLS failed", False)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"ca_path": "/no/such/file"}, "ca_path is '/no/such/file', which is not a file"),
+        ({"client_key": __file__}, "client_key is given without client_cert"),
+        ({"url_password": "s3cret"}, "url_password is given without url_username"),
+        ({"client_cert": __file__}, "Could not load the certificates of client_cert"),
+        ({"ca_path": __file__}, "Could not load the certificates of ca_path"),
+    ],
+)
+def test_files_and_pairs_that_make_no_sense_are_refused(params: dict[str, Any], words: str) -> None:
+    with pytest.raises(OperationFailed) as failure:
+        Transport.from_params({**PARAMS, **params})
+    assert words in str(failure.value)
+    assert "s3cret" not in str(failure.value)
+
+
+# --- Words -----------------------------------------------------------------------------------------------------------
+
+
+def test_outcomes_are_counted_most_frequent_first() -> None:
+    assert tally({"503": 3, "connection refused": 9}) == "9 connection refused, 3 \N{MULTIPLICATION SIGN} 503"
+    assert tally({}) == ""
+    many = {f"kind {number}": 1 for number in range(8)}
+    assert tally(many).endswith("1 kind 4, 3 others")
+
+
+@pytest.mark.parametrize(("value", "text"), [(5.0, "5 s"), (0.25, "0.25 s"), (60, "60 s"), (1.23456, "1.23 s")])
+def test_seconds_as_a_person_writes_them(value: float, text: str) -> None:
+    assert seconds(value) == text
+
+
+def test_a_text_on_one_line() -> None:
+    assert one_line(" a\n  b\t") == "a b"
+    assert one_line("x" * 300, limit=5) == "xxxx…"
+
+
+@pytest.mark.parametrize(
+    ("status", "label", "words"),
+    [
+        (None, "connection refused", "Nothing listens there"),
+        (None, "no route to host", "Check the address and the network"),
+        (401, "401", "credentials"),
+        (404, "404", "Check the path"),
+        (500, "500", "The server fails by itself"),
+        (503, "503", "no target is registered"),
+        (204, "204", "what it is expected to answer"),
+    ],
+)
+def test_every_answer_has_an_advice(status: int | None, label: str, words: str) -> None:
+    assert words in advice(Answer(status, label, 0.0, "http://host/"))

@@ -1,0 +1,183 @@
+"""Real HTTP servers on 127.0.0.1 for the tests of what asks over HTTP, and a Qdrant that is just enough of one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote
+
+__all__ = ["Asked", "FakeQdrant", "Reply", "SmallServer", "free_port", "serve"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it arrived; header names in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. A mapping or list as `body` is sent as JSON; `raw` gets the socket's file instead of all that."""
+
+    status: int = 200
+    body: Any = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw: Callable[[Any], None] | None = None
+
+    def content(self) -> tuple[bytes, str]:
+        if isinstance(self.body, bytes):
+            return self.body, "application/octet-stream"
+        if isinstance(self.body, str):
+            return self.body.encode(), "text/html; charset=utf-8"
+        return json.dumps(self.body).encode(), "application/json"
+
+
+@dataclass
+class SmallServer:
+    """A running server: where it is, and what it was asked."""
+
+    url: str
+    asked: list[Asked] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+
+@contextlib.contextmanager
+def serve(answer: Callable[[Asked], Reply], *, port: int = 0) -> Iterator[SmallServer]:
+    """A server that answers each request with `answer(request)`, until the block ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer_it(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Asked(self.command, self.path, headers, self.rfile.read(length))
+            running.asked.append(asked)
+            reply = answer(asked)
+            if reply.raw:
+                with contextlib.suppress(OSError):
+                    reply.raw(self.wfile)
+                return
+            content, kind = reply.content()
+            self.send_response(reply.status)
+            for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **reply.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("do_"):
+                return self.answer_it
+            raise AttributeError(name)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
+            """Tests read `asked`, not a log."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    running = SmallServer(f"http://127.0.0.1:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield running
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class FakeQdrant:
+    """A Qdrant's HTTP interface over points in memory: `collections` maps names to {point id: vector}.
+
+    `version` decides whether points/query exists; `key` and `refusal` how a wrong key is answered; `lost` are points
+    that no search finds; `far` makes every search rank the asked point last, as a dot product may.
+    """
+
+    collections: dict[str, dict[int | str, Any]]
+    version: str = "1.7.4"
+    key: str | None = None
+    refusal: tuple[int, str] = (403, "Invalid api-key")
+    status: str = "green"
+    optimizer: Any = "ok"
+    lost: frozenset[int | str] = frozenset()
+    far: bool = False
+    query_fault: Reply | None = None
+
+    def __call__(self, asked: Asked) -> Reply:
+        if asked.path == "/":
+            return Reply(body={"title": "qdrant - vector search engine", "version": self.version})
+        if self.key and asked.headers.get("api-key") != self.key:
+            return Reply(self.refusal[0], self.refusal[1])
+        parts = asked.path.strip("/").split("/")
+        if parts == ["collections"]:
+            return _ok({"collections": [{"name": name} for name in self.collections]})
+        name = unquote(parts[1])
+        points = self.collections.get(name)
+        known = {("GET",): self._describe, ("POST", "count"): self._count, ("POST", "scroll"): self._scroll}
+        known["POST", "search"] = self._search
+        if tuple(map(int, self.version.split("."))) >= (1, 10, 0):
+            known["POST", "query"] = self._query
+        action = known.get((asked.method, *parts[3:]))
+        if action is None:
+            return Reply(404)
+        if points is None:
+            return _error(404, f"Not found: Collection `{name}` doesn't exist!")
+        return action(points, asked)
+
+    def _describe(self, points: dict[int | str, Any], asked: Asked) -> Reply:
+        result = {"status": self.status, "optimizer_status": self.optimizer, "indexed_vectors_count": 0}
+        # Approximate on purpose: who compares must count exactly.
+        return _ok({**result, "points_count": len(points) + 7, "segments_count": 2, "config": {}})
+
+    def _count(self, points: dict[int | str, Any], asked: Asked) -> Reply:
+        return _ok({"count": len(points) if asked.json()["exact"] else len(points) + 7})
+
+    def _scroll(self, points: dict[int | str, Any], asked: Asked) -> Reply:
+        wanted = asked.json()
+        chosen = list(points.items())[: wanted["limit"]]
+        return _ok({"points": [{"id": key, "vector": vector} for key, vector in chosen], "next_page_offset": None})
+
+    def _search(self, points: dict[int | str, Any], asked: Asked) -> Reply:
+        return self.query_fault or _ok(self._hits(points, asked.json()))
+
+    def _query(self, points: dict[int | str, Any], asked: Asked) -> Reply:
+        return self.query_fault or _ok({"points": self._hits(points, asked.json())})
+
+    def _hits(self, points: dict[int | str, Any], wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+        ids = [key for key in points if key not in self.lost]
+        if "filter" in wanted:
+            ids = [key for key in ids if key in wanted["filter"]["must"][0]["has_id"]]
+        if self.far:
+            ids.reverse()
+        return [{"id": key, "score": 1.0} for key in ids[: wanted["limit"]]]
+
+
+def _ok(result: Any) -> Reply:
+    return Reply(body={"result": result, "status": "ok", "time": 0.001})
+
+
+def _error(status: int, text: str) -> Reply:
+    return Reply(status, {"status": {"error": text}, "time": 0.001})
