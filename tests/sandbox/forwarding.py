@@ -75,9 +75,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
+    # http.server looks its methods up by these names.
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 (see above)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name for it)
         """Nothing on standard error."""
 
 
@@ -108,7 +109,7 @@ def fetch(
     except TimeoutError as error:
         raise SlowError(f"{address[0]}:{address[1]} did not answer within {timeout:g} s") from error
     except (OSError, http.client.HTTPException) as error:
-        raise RefusedError(f"{address[0]}:{address[1]}: {error or type(error).__name__}") from error
+        raise RefusedError(f"{address[0]}:{address[1]}: {str(error) or type(error).__name__}") from error
     finally:
         connection.close()
 

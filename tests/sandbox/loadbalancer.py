@@ -168,7 +168,8 @@ class LoadBalancer:
         """The group's targets, those that are gone left out; KeyError for an unknown group."""
         with self._lock:
             return [
-                TargetHealth(target.target_id, target.port, *target.health) for target in self._present(self._groups[arn])
+                TargetHealth(target.target_id, target.port, *target.health)
+                for target in self._present(self._groups[arn])
             ]
 
     def close(self) -> None:
@@ -268,7 +269,8 @@ class _Forwarder(Handler):
 
 def _failure(status: int) -> Answer:
     title = _TITLES[status]
-    page = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
+    head = f"<html>\r\n<head><title>{title}</title></head>\r\n"
+    page = f"{head}<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
     return Answer(status, (("Server", "awselb/2.0"), ("Content-Type", "text/html")), page.encode())
 
 

@@ -55,7 +55,9 @@ class Runtime:
         if reason:
             notes.append(f"containers have no namespaces, their folders are mapped by path: {reason}")
         if self.isolation == "path":
-            notes.append("read-only mounts are not enforced, and SIGTERM ends a command without a handler (path isolation)")
+            notes.append(
+                "read-only mounts are not enforced, and SIGTERM ends a command without a handler (path isolation)"
+            )
         self._busybox = self._prepare_busybox(notes)
         self._emulate_delete = self._busybox is not None and not alpine.find_deletes(self._busybox)
         self.notes = tuple(notes)
@@ -73,7 +75,9 @@ class Runtime:
         image = resolve(spec.image)
         for mount in spec.mounts:
             if not mount.source.is_dir():
-                raise StartError(f"CannotStartContainerError: the folder {mount.source} for {mount.target} does not exist")
+                raise StartError(
+                    f"CannotStartContainerError: the folder {mount.source} for {mount.target} does not exist"
+                )
         mounts = tuple(Mount(one.source.resolve(), one.target, one.read_only) for one in spec.mounts)
         place = self._workdir / "containers" / f"{spec.task_id}-{spec.name}"
         if runs_server(image, spec.entry_point, spec.command):
@@ -131,7 +135,9 @@ class Runtime:
 
     @staticmethod
     def _need_command(name: str, folders: Sequence[Path], *, absolute_too: bool) -> None:
-        prefix = "CannotStartContainerError: failed to create new container runtime task: failed to create shim task: OCI "
+        prefix = (
+            "CannotStartContainerError: failed to create new container runtime task: failed to create shim task: OCI "
+        )
         prefix += f'runtime create failed: runc create failed: unable to start container process: exec: "{name}": '
         base = name.rsplit("/", 1)[-1]
         if "/" in name and not absolute_too:
@@ -186,7 +192,9 @@ class Runtime:
                 bwrap=self._bwrap, root=root, hostname=_hostname(spec), directory=directory, info=writer, argv=argv
             )
             process = self._launcher.start(
-                Launch(argv=command, environment={"SANDBOX_ROOT": "/", **environment}, directory=None, pass_fds=(writer,))
+                Launch(
+                    argv=command, environment={"SANDBOX_ROOT": "/", **environment}, directory=None, pass_fds=(writer,)
+                )
             )
         finally:
             os.close(writer)
@@ -197,7 +205,11 @@ class Runtime:
             raise StartError(f"CannotStartContainerError: the sandbox could not start {spec.name}: {output}")
         return self._watch(
             Container(
-                process=process, pid=int(json.loads(told)["child-pid"]), own_namespace=True, on_line=on_line, on_end=self._ended
+                process=process,
+                pid=int(json.loads(told)["child-pid"]),
+                own_namespace=True,
+                on_line=on_line,
+                on_end=self._ended,
             )
         )
 
@@ -227,7 +239,9 @@ class Runtime:
             argv = [argv[0], *(mapping.to_host(word) for word in argv[1:])]
             # The runtime's own variables hold host paths already.
             own = {"PATH", "HOME"} - set(spec.environment)
-            environment = {name: value if name in own else mapping.to_host(value) for name, value in environment.items()}
+            environment = {
+                name: value if name in own else mapping.to_host(value) for name, value in environment.items()
+            }
         try:
             process = self._launcher.start(
                 Launch(

@@ -36,10 +36,8 @@ def resolve(image: str) -> Image:
     """The image of that name; PullError with AWS's text when there is none."""
     repository, tag = _split(image)
     reference = f"{_with_registry(repository)}:{tag}"
-    for pattern, kind in _PATTERNS:
-        if pattern.search(repository):
-            break
-    else:
+    kind = next((kind for pattern, kind in _PATTERNS if pattern.search(repository)), None)
+    if kind is None:
         raise PullError(
             "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "
             f"{reference}: pull access denied, repository does not exist or may require authorization: "

@@ -40,7 +40,11 @@ class Launcher:
         self._work: queue.SimpleQueue[tuple[Launch, Future[subprocess.Popen[bytes]]] | None] = queue.SimpleQueue()
         self._pipe_lock = threading.Lock()
         self._watcher = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_WATCHER)], stdin=subprocess.PIPE, text=True, bufsize=1, start_new_session=True
+            [sys.executable, "-I", "-S", str(_WATCHER)],
+            stdin=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            start_new_session=True,
         )
         threading.Thread(target=self._serve, name="launcher", daemon=True).start()
 

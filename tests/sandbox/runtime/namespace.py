@@ -51,9 +51,10 @@ def machine_root() -> list[str]:
     """A root with the machine's own programs and libraries, read-only."""
     arguments = ["--ro-bind", "/usr", "/usr"]
     for name in _MACHINE:
-        if os.path.islink(name):
-            arguments += ["--symlink", os.readlink(name), name]
-        elif os.path.isdir(name):
+        place = Path(name)
+        if place.is_symlink():
+            arguments += ["--symlink", str(place.readlink()), name]
+        elif place.is_dir():
             arguments += ["--ro-bind", name, name]
     for name in _ETC:
         arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
@@ -89,7 +90,9 @@ def mount_binds(mounts: Sequence[Mount]) -> list[str]:
     return arguments
 
 
-def command_line(*, bwrap: str, root: Sequence[str], hostname: str, directory: str, info: int, argv: Sequence[str]) -> list[str]:
+def command_line(
+    *, bwrap: str, root: Sequence[str], hostname: str, directory: str, info: int, argv: Sequence[str]
+) -> list[str]:
     """bwrap's whole command line; it writes the PID of the container's PID 1 to the descriptor ``info``."""
     return [
         bwrap, *_FLAGS, "--hostname", hostname, *root,
@@ -97,4 +100,13 @@ def command_line(*, bwrap: str, root: Sequence[str], hostname: str, directory: s
     ]  # fmt: skip
 
 
-__all__ = ["bubblewrap", "busybox_root", "command_line", "devices", "machine_root", "mount_binds", "python_binds", "why_not"]
+__all__ = [
+    "bubblewrap",
+    "busybox_root",
+    "command_line",
+    "devices",
+    "machine_root",
+    "mount_binds",
+    "python_binds",
+    "why_not",
+]

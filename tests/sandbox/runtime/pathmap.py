@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sandbox.runtime.spec import Mount, StartError
 
-# A path is replaced as a whole prefix only: "/data" in "/data/x" and "'/data'", not in "/database", "/x/data", "$R/data".
+# A path is replaced as a whole prefix only: "/data" in "/data/x" and "'/data'", not in "/database" or "/x/data".
 _BEFORE = r"(?<![\w./})\]-])"
 _AFTER = r"(?![\w.-])"
 _PLAIN = re.compile(r"[\w./+@%=:,-]+")
@@ -25,8 +25,9 @@ class PathMap:
         for mount in mounts:
             if not _PLAIN.fullmatch(str(mount.source)):
                 raise StartError(
-                    f"CannotStartContainerError: the sandbox maps {mount.target} by path, and {str(mount.source)!r} has "
-                    "characters that a shell would split: choose another state directory (--state), or install bubblewrap"
+                    f"CannotStartContainerError: the sandbox maps {mount.target} by path, and {str(mount.source)!r} "
+                    "has characters that a shell would split: choose another state directory (--state), or install "
+                    "bubblewrap"
                 )
         self._inward = _table({mount.target.rstrip("/") or "/": str(mount.source) for mount in mounts})
         self._outward = _table({str(mount.source): mount.target.rstrip("/") or "/" for mount in mounts})

@@ -47,31 +47,24 @@ class Api:
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """The whole answer to one request."""
         path = target.split("?", 1)[0].rstrip("/") or "/"
-        if path in _OPEN and method in {"GET", "HEAD"}:
+        verb = "GET" if method == "HEAD" else method
+        if path in _OPEN and verb == "GET":
             return self._open_path(path)
         if refusal := self._refusal(headers):
             return refusal
-        for verb, pattern, route, since in self._routes:
+        for wanted, pattern, route, since in self._routes:
             found = pattern.fullmatch(path)
-            if found and verb == ("GET" if method == "HEAD" else method) and self._version >= since:
+            if found and verb == wanted and self._version >= since:
                 return self._run(route, found.groupdict(), body)
         return Answer(404, (), b"")
 
     def _run(self, route: Callable[..., Any], names: dict[str, str], body: bytes) -> Answer:
         started = time.perf_counter()
-        try:
-            request = json.loads(body) if body else {}
-        except ValueError as error:
-            return _error(400, f"Format error in JSON body: {error}", started)
-        if not isinstance(request, dict):
-            return _error(400, "Format error in JSON body: an object was expected", started)
         missing = names and names["name"] not in self._engine.collections
         if missing and route != self._exists:
             return _error(404, texts.no_collection(names["name"]), started)
-        if request.get("filter"):
-            return _error(400, "Bad request: this store has no filters", started)
         try:
-            result = route(request, **names)
+            result = route(_parsed(body), **names)
         except RequestError as error:
             return _error(400, f"Wrong input: {error}", started)
         except (KeyError, TypeError, ValueError) as error:
@@ -94,7 +87,11 @@ class Api:
             return None
         if self._version < _KEY_IS_401_SINCE:
             return Answer(403, _TEXT, b"Invalid api-key")
-        return Answer(401, _TEXT, b"Invalid API key or JWT" if given else b"Must provide an API key or an Authorization bearer token")
+        return Answer(
+            401,
+            _TEXT,
+            b"Invalid API key or JWT" if given else b"Must provide an API key or an Authorization bearer token",
+        )
 
     def _list(self, _request: dict[str, Any]) -> Any:
         return {"collections": [{"name": name} for name in self._engine.collections]}
@@ -124,9 +121,16 @@ class Api:
     def _scroll(self, request: dict[str, Any], *, name: str) -> Any:
         payload, vector = _wanted(request, payload=True)
         points, following = self._engine.scroll(
-            name, offset=_point_id(request.get("offset")), limit=int(request.get("limit") or 10), payload=payload, vector=vector
+            name,
+            offset=_point_id(request.get("offset")),
+            limit=int(request.get("limit") or 10),
+            payload=payload,
+            vector=vector,
         )
-        return {"points": [_record(point, payload, vector) for point in points], "next_page_offset": _plain_id(following)}
+        return {
+            "points": [_record(point, payload, vector) for point in points],
+            "next_page_offset": _plain_id(following),
+        }
 
     def _search(self, request: dict[str, Any], *, name: str) -> Any:
         return self._nearest(name, request, [float(part) for part in request["vector"]])
@@ -166,6 +170,15 @@ class Api:
             for point in request["points"]
         ]
         return {"operation_id": self._engine.upsert(name, points), "status": "completed"}
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    request = json.loads(body) if body else {}
+    if not isinstance(request, dict):
+        raise ValueError("an object was expected")
+    if request.get("filter"):
+        raise RequestError("the sandbox's store has no filters")
+    return request
 
 
 def _wanted(request: dict[str, Any], *, payload: bool) -> tuple[Any, Any]:

@@ -38,7 +38,12 @@ class _Handler(Handler):
             return Answer(200 if ready else 503, _JSON, json.dumps(content).encode())
         try:
             return fetch(
-                store, method=self.command, path=self.path, headers=self.headers.items(), body=body, timeout=_FORWARD_TIMEOUT
+                store,
+                method=self.command,
+                path=self.path,
+                headers=self.headers.items(),
+                body=body,
+                timeout=_FORWARD_TIMEOUT,
             )
         except (RefusedError, SlowError) as error:
             return Answer(502, _JSON, json.dumps({"detail": f"The vector store is unreachable: {error}"}).encode())

@@ -87,7 +87,9 @@ class Engine:
         with self._lock:
             return list(self._shards(name)[0].retrieve(list(ids), payload, vector))
 
-    def nearest(self, name: str, vector: Sequence[float], *, limit: int, offset: int, payload: Any, vectors: Any) -> list[Any]:
+    def nearest(
+        self, name: str, vector: Sequence[float], *, limit: int, offset: int, payload: Any, vectors: Any
+    ) -> list[Any]:
         """The points that are most like ``vector``, best first; RequestError for a vector of another size."""
         query = qdrant_edge.Query.Nearest(list(vector))
         request = qdrant_edge.QueryRequest(
@@ -96,7 +98,7 @@ class Engine:
         with self._lock:
             try:
                 return list(self._shards(name)[0].query(request))
-            except Exception as error:  # noqa: BLE001  (the engine raises nothing narrower)
+            except Exception as error:
                 raise RequestError(str(error)) from error
 
     def upsert(self, name: str, points: Sequence[tuple[Any, list[float], dict[str, Any]]]) -> int:
@@ -105,7 +107,7 @@ class Engine:
         with self._lock:
             try:
                 self._shards(name)[0].update(qdrant_edge.UpdateOperation.upsert_points(batch))
-            except Exception as error:  # noqa: BLE001  (the engine raises nothing narrower)
+            except Exception as error:
                 raise RequestError(str(error)) from error
             for database in self.collections[name].databases[:1]:
                 for number, _vector, payload in points:
@@ -147,7 +149,7 @@ def _open_rocksdb(collection: Collection, shard: Path, place: Path) -> None:
     folder = texts.relative(place)
     try:
         collection.databases.append(rocksdict.Rdict(folder, options))
-    except Exception as error:  # noqa: BLE001  (the engine raises nothing narrower)
+    except Exception as error:
         raise LoadError(texts.rocksdb_failed(shard, str(error))) from error
     # On NFS flock and POSIX locks meet. The descriptor stays open for good: closing any descriptor of this file would
     # drop the POSIX lock that RocksDB has on it.
@@ -164,7 +166,7 @@ def _open_shard(folder: Path) -> qdrant_edge.EdgeShard:
     while True:
         try:
             shard = qdrant_edge.EdgeShard.load(texts.relative(folder))
-        except Exception as error:  # noqa: BLE001  (the engine raises nothing narrower)
+        except Exception as error:
             if "WouldBlock" not in str(error):
                 raise LoadError(texts.shard_failed(folder, str(error))) from error
             if time.monotonic() >= deadline:
@@ -182,7 +184,7 @@ def _keep_wal_lock_local(wal: Path) -> None:
     never sees it (facts E.1, F.6). On this machine's file system it would.
     """
     wanted = wal.stat()
-    for name in os.listdir("/proc/self/fd"):
+    for name in [entry.name for entry in Path("/proc/self/fd").iterdir()]:
         with contextlib.suppress(OSError):
             status = os.fstat(int(name))
             if (status.st_dev, status.st_ino) == (wanted.st_dev, wanted.st_ino):

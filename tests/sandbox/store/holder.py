@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Holds one lock file as a file server does for a client that died: until the lease ends, or its starter does.
 
-Runs alone: ``python -I -S holder.py PATH SECONDS PATIENCE``. Prints ``held`` or ``busy``. Ends when its standard input does.
+Runs alone: ``python -I -S holder.py PATH SECONDS PATIENCE``. Prints ``held`` or ``busy``. Ends when its standard input
+does.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def fingerprint(root: Path) -> str:
             status = path.lstat()
             digest.update(f"F {path.relative_to(root)} {status.st_mode:o} {status.st_size}\0".encode())
             if stat.S_ISLNK(status.st_mode):
-                digest.update(os.readlink(path).encode())
+                digest.update(str(path.readlink()).encode())
             elif stat.S_ISREG(status.st_mode):
                 for offset, block in _data(path):
                     digest.update(f"{offset}:".encode() + block)
@@ -64,7 +64,7 @@ def copy_sparse(source: Path, target: Path) -> None:
         there.mkdir(parents=True, exist_ok=True)
         for name in names:
             path = Path(folder, name)
-            with open(there / name, "wb") as copy:
+            with (there / name).open("wb") as copy:
                 for offset, block in _data(path):
                     copy.seek(offset)
                     copy.write(block)
@@ -74,7 +74,7 @@ def copy_sparse(source: Path, target: Path) -> None:
 def _data(path: Path) -> list[tuple[int, bytes]]:
     """The blocks of a file that hold anything but zeros, with their offsets."""
     found: list[tuple[int, bytes]] = []
-    with open(path, "rb", buffering=0) as stream:
+    with path.open("rb", buffering=0) as stream:
         size = os.fstat(stream.fileno()).st_size
         offset = 0
         while offset < size:

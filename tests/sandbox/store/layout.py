@@ -25,7 +25,9 @@ def collections(storage: Path) -> list[Path]:
 
 def shards(collection: Path) -> list[Path]:
     """The folders of a collection's shards, by number."""
-    return sorted((one for one in collection.iterdir() if one.is_dir() and one.name.isdigit()), key=lambda one: int(one.name))
+    return sorted(
+        (one for one in collection.iterdir() if one.is_dir() and one.name.isdigit()), key=lambda one: int(one.name)
+    )
 
 
 def segments(shard: Path) -> list[Path]:

@@ -57,7 +57,9 @@ def hold_stale(paths: Iterable[Path], *, seconds: float) -> list[StaleLock]:
         for lock in started:
             said = lock._process.stdout.readline() if lock._process.stdout else ""
             if said.strip() != "held":
-                raise RuntimeError(f"{lock.path} could not be taken over within {_PATIENCE:g} s: another process holds it")
+                raise RuntimeError(
+                    f"{lock.path} could not be taken over within {_PATIENCE:g} s: another process holds it"
+                )
             lock.ends_at = time.time() + seconds
     except BaseException:
         for lock in started:
@@ -72,7 +74,11 @@ def held(paths: Iterable[Path]) -> list[Path]:
     if not names:
         return []
     told = subprocess.run(
-        [sys.executable, "-I", "-S", str(_PROBE), *map(str, names)], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-I", "-S", str(_PROBE), *map(str, names)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
     )
     return [names[int(number)] for number in told.stdout.split()]
 

@@ -37,7 +37,7 @@ def seed(root: Path) -> dict[str, int]:
 
 def points(name: str, count: int) -> list[tuple[int, list[float], dict[str, Any]]]:
     """The seeded points of a collection: number, vector, payload; the same ones each time."""
-    chance = random.Random(name)  # noqa: S311  (test data, not a secret)
+    chance = random.Random(name)
     return [
         (
             number,
@@ -58,7 +58,9 @@ def write(root: Path) -> None:
     for name in layout.DATABASES:
         with sqlite3.connect(root / name) as database:
             database.execute("CREATE TABLE messages (id INTEGER PRIMARY KEY, body TEXT NOT NULL)")
-            database.executemany("INSERT INTO messages (body) VALUES (?)", [(f"message {n} of {name}",) for n in range(20)])
+            database.executemany(
+                "INSERT INTO messages (body) VALUES (?)", [(f"message {n} of {name}",) for n in range(20)]
+            )
         database.close()
 
 

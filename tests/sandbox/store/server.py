@@ -37,7 +37,7 @@ def main() -> int:
 
     def on_term(_number: int, _frame: FrameType | None) -> None:
         if not told.graceful:
-            # The official entrypoint.sh is PID 1 and dies of the signal; Qdrant is killed with it, unflushed (facts F.8).
+            # The official entrypoint.sh is PID 1 and dies of the signal; Qdrant dies with it, unflushed (facts F.8).
             os._exit(_KILLED_BY_ENTRYPOINT)
         stop.set()
 

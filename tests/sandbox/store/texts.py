@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 _SOURCE = "/qdrant/lib/collection/src/shards/replica_set/mod.rs"
@@ -50,7 +50,7 @@ def client_held(folder: str) -> str:
 
 def log(level: str, target: str, text: str) -> str:
     """A line of Qdrant's log."""
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return f"{now} {level:>5} {target}: {text}"
 
 
