@@ -57,7 +57,7 @@ class Aws:
             self._clients[service] = self._module.client(service, config=config)
         return self._clients[service]
 
-    def call(self, service: str, operation: str, *, doing: str, **params: Any) -> dict[str, Any]:
+    def call(self, service: str, operation: str, /, *, doing: str, **params: Any) -> dict[str, Any]:
         """Make one call and return its answer as botocore gives it (camelCase).
 
         `operation` is AWS's name (`DescribeTasks`); `doing` reads after "Could not" and names cluster, service, ARNs.
@@ -70,7 +70,7 @@ class Aws:
             raise from_botocore(error, doing=doing, action=f"{_iam_prefix(service)}:{operation}") from error
         return answer
 
-    def pages(self, service: str, operation: str, *, doing: str, **params: Any) -> Iterator[dict[str, Any]]:
+    def pages(self, service: str, operation: str, /, *, doing: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Every page of an operation that botocore can page."""
         try:
             paginator = self.client(service).get_paginator(xform_name(operation))

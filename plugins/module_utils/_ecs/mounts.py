@@ -1,0 +1,243 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which tasks mount a file system: what the guard asks before anything on it is touched.
+
+Private to wwhd.qdrant_ops.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
+    cluster_missing,
+    describe_definition,
+    name_of,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
+    Described,
+    describe,
+    is_gone,
+    list_arns,
+    short_id,
+    task_text,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll
+
+__all__ = ["ALL_CLUSTERS", "file_system_id_in", "find_mounts", "is_excluded", "mounting_volumes"]
+
+ALL_CLUSTERS = "all"
+_FILE_SYSTEM_ID = re.compile(r"\bfs-[0-9a-f]{8,40}\b")
+# AWS may answer MISSING for a task that it has just listed (facts.md B.3): seconds until that is an error.
+_MISSING_GRACE = 30.0
+
+
+def file_system_id_in(text: str) -> str | None:
+    """The id in a file system's id, DNS name or ARN; None where there is none."""
+    found = _FILE_SYSTEM_ID.search(text)
+    return found.group(0) if found else None
+
+
+def _texts(thing: object) -> Iterator[str]:
+    if isinstance(thing, str):
+        yield thing
+    elif isinstance(thing, Mapping):
+        for value in thing.values():
+            yield from _texts(value)
+    elif isinstance(thing, Sequence):
+        for value in thing:
+            yield from _texts(value)
+
+
+def mounting_volumes(definition: Mapping[str, Any], *, file_system_id: str) -> list[dict[str, Any]]:
+    """The volumes of a task definition that are this file system: {name, access_point_id, root_directory}.
+
+    Any value of a volume may name it, not only efsVolumeConfiguration: a Docker volume with an NFS driver has the
+    address among its options, and it mounts the same files.
+    """
+    found = []
+    for volume in definition.get("volumes", []):
+        values = {key: value for key, value in volume.items() if key != "name"}
+        if not any(file_system_id in _FILE_SYSTEM_ID.findall(text) for text in _texts(values)):
+            continue
+        efs = volume.get("efsVolumeConfiguration", {})
+        found.append(
+            {
+                "name": volume.get("name"),
+                "access_point_id": efs.get("authorizationConfig", {}).get("accessPointId"),
+                "root_directory": efs.get("rootDirectory", "/"),
+            }
+        )
+    return found
+
+
+def _containers(definition: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    names = {volume["name"] for volume in volumes}
+    return [
+        {
+            "name": container.get("name"),
+            "volume": mount["sourceVolume"],
+            "container_path": mount.get("containerPath"),
+            "read_only": bool(mount.get("readOnly", False)),
+        }
+        for container in definition.get("containerDefinitions", [])
+        for mount in container.get("mountPoints", [])
+        if mount.get("sourceVolume") in names
+    ]
+
+
+def is_excluded(task: Mapping[str, Any], *, cluster: str, exclude: Sequence[str]) -> bool:
+    """Whether `exclude` names the task: by its ARN, its service's name, or `cluster/service`."""
+    if task["taskArn"] in exclude:
+        return True
+    group = str(task.get("group", ""))
+    if not group.startswith("service:"):
+        return False
+    service = group[len("service:") :]
+    return service in exclude or f"{name_of(cluster)}/{service}" in exclude
+
+
+def _clusters(aws: Aws, wanted: Sequence[str]) -> list[str]:
+    if ALL_CLUSTERS not in wanted:
+        return list(dict.fromkeys(wanted))
+    pages = aws.pages("ecs", "ListClusters", doing="list the clusters of this region")
+    found = [name_of(arn) for page in pages for arn in page.get("clusterArns", [])]
+    others = [cluster for cluster in wanted if cluster not in (ALL_CLUSTERS, *found)]
+    return list(dict.fromkeys([*found, *others]))
+
+
+def _tasks_of(aws: Aws, *, cluster: str, clock: Clock) -> list[dict[str, Any]]:
+    """Every task of a cluster that may be alive, and those that ended lately.
+
+    A task that stays MISSING while it is listed is an error: it may be one that mounts the file system.
+    """
+
+    def read() -> Described:
+        return describe(aws, cluster=cluster, arns=list_arns(aws, cluster=cluster))
+
+    try:
+        observation = poll(
+            read, done=lambda seen: not seen.missing, timeout=_MISSING_GRACE, pace=Pace(0.5, 4.0), clock=clock
+        )
+    except OperationFailed as error:
+        if error.code == "ClusterNotFoundException":
+            raise cluster_missing(aws, cluster=cluster, doing=f"look for tasks in cluster {cluster}") from error
+        raise
+    except TimedOut as error:
+        missing = error.observation.value.missing
+        raise OperationFailed(
+            f"Could not judge {len(missing)} task(s) in cluster {cluster}: AWS lists them, but describes them as "
+            f"MISSING for {_MISSING_GRACE:.0f} s ({', '.join(map(short_id, missing[:5]))}). They may mount the file "
+            "system: run it again, and look at them with 'aws ecs describe-tasks' if it stays so.",
+            details={"missing": missing},
+        ) from error
+    return observation.value.tasks
+
+
+def _newest_first_live_first(entry: Mapping[str, Any]) -> tuple[bool, float]:
+    created = entry.get("created_at")
+    return (not entry["live"], -created.timestamp() if created else 0.0)
+
+
+def find_mounts(
+    aws: Aws,
+    *,
+    file_system_id: str,
+    clusters: Sequence[str] = ("default",),
+    exclude: Sequence[str] = (),
+    clock: Clock | None = None,
+) -> dict[str, Any]:
+    """Every task in `clusters` that mounts the file system, live ones first; what the module returns.
+
+    A live task whose definition can't be described is an error, because it can't be judged. One that has ended
+    holds nothing: it is only named in `unjudged`.
+    """
+    clock = clock or Clock()
+    wanted = file_system_id_in(file_system_id)
+    if wanted is None:
+        raise OperationFailed(
+            f"Could not look for mounts of {file_system_id}: that is no EFS file system id. Give one such as "
+            "fs-00b8168893587fd61, or its DNS name or ARN."
+        )
+    definitions: dict[str, Mapping[str, Any] | None] = {}
+    tasks: list[dict[str, Any]] = []
+    unjudged: list[str] = []
+    seen = excluded = 0
+    scanned = _clusters(aws, clusters)
+    for cluster in scanned:
+        for task in _tasks_of(aws, cluster=cluster, clock=clock):
+            seen += 1
+            if is_excluded(task, cluster=cluster, exclude=exclude):
+                excluded += 1
+                continue
+            definition = _definition_of(aws, task=task, cluster=cluster, file_system_id=wanted, cache=definitions)
+            if definition is None:
+                unjudged.append(task["taskArn"])
+                continue
+            volumes = mounting_volumes(definition, file_system_id=wanted)
+            if volumes:
+                tasks.append(_mount_view(task, cluster=cluster, definition=definition, volumes=volumes))
+    tasks.sort(key=_newest_first_live_first)
+    return {
+        "changed": False,
+        "file_system_id": wanted,
+        "tasks": tasks,
+        "live": sum(task["live"] for task in tasks),
+        "clusters": [name_of(cluster) for cluster in scanned],
+        "tasks_seen": seen,
+        "excluded": excluded,
+        "definitions_read": sum(definition is not None for definition in definitions.values()),
+        "unjudged": unjudged,
+    }
+
+
+def _definition_of(
+    aws: Aws,
+    *,
+    task: dict[str, Any],
+    cluster: str,
+    file_system_id: str,
+    cache: dict[str, Mapping[str, Any] | None],
+) -> Mapping[str, Any] | None:
+    arn = str(task.get("taskDefinitionArn"))
+    if cache.get(arn) is not None:
+        return cache[arn]
+    if arn in cache and is_gone(task):
+        return None
+    try:
+        cache[arn] = describe_definition(aws, arn=arn)
+    except OperationFailed as error:
+        cache[arn] = None
+        if is_gone(task):
+            return None
+        raise OperationFailed(
+            f"Could not judge whether task {task_text(task)} in cluster {cluster} mounts {file_system_id}: {error} "
+            "Stop that task, or name it in exclude if you know that it does not.",
+            code=error.code,
+            details={**error.details, "task_arn": task["taskArn"], "task_definition_arn": arn},
+        ) from error
+    return cache[arn]
+
+
+def _mount_view(
+    task: dict[str, Any], *, cluster: str, definition: Mapping[str, Any], volumes: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "task_arn": task["taskArn"],
+        "cluster": name_of(cluster),
+        "group": task.get("group"),
+        "family": definition.get("family"),
+        "task_definition_arn": task.get("taskDefinitionArn"),
+        "last_status": task.get("lastStatus"),
+        "desired_status": task.get("desiredStatus"),
+        "live": not is_gone(task),
+        "started_by": task.get("startedBy"),
+        "created_at": task.get("createdAt"),
+        "volumes": volumes,
+        "containers": _containers(definition, volumes),
+    }

@@ -1,0 +1,454 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing a service's desired count, and proving that the change has happened to its processes.
+
+Private to wwhd.qdrant_ops.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import autoscaling as scaling_state
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import find_service, task_view
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
+    census,
+    is_gone,
+    short_id,
+    task_fingerprint,
+    task_text,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import (
+    Clock,
+    Hopeless,
+    Observation,
+    Pace,
+    TimedOut,
+    poll,
+    utc_text,
+)
+
+__all__ = [
+    "ServiceLook",
+    "is_steady",
+    "protected_tasks",
+    "scale",
+    "tag_changes",
+    "tag_problems",
+    "wait_until_gone",
+    "wait_until_running",
+]
+
+# The scheduler may have started a task just before it heard of the new count: an empty service is believed only when
+# it was seen empty this many times in a row.
+_CALM_LOOKS = 2
+_PROTECTION_LIMIT = 100
+# AWS's reads follow its writes with a delay (facts.md B.3): seconds until an old answer is believed after all.
+_SETTLING = 30.0
+_TAG_TEXT = re.compile(r"[\w\s+\-=.:/@]*")
+_TAG_KEY_LENGTH = 128
+_TAG_VALUE_LENGTH = 256
+# Every second of these waits is downtime.
+_PACE = Pace(quick=0.5, slow=2.5)
+
+
+@dataclass(frozen=True)
+class ServiceLook:
+    """One look at a service: itself, its tasks, and the tasks that ECS lists but does not know (MISSING).
+
+    `calm`: how many looks in a row it has been empty; `awaited`: every task that was seen alive since the wait began.
+    `settled`: our change of the count is visible in what AWS answers (its reads follow its writes with a delay).
+    """
+
+    service: dict[str, Any]
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    calm: int = 0
+    awaited: frozenset[str] = frozenset()
+    protected: list[dict[str, Any]] = field(default_factory=list)
+    settled: bool = True
+
+    @property
+    def live(self) -> list[dict[str, Any]]:
+        return [task for task in self.tasks if not is_gone(task)]
+
+    def fingerprint(self) -> object:
+        counts = tuple(self.service.get(key) for key in ("desiredCount", "runningCount", "pendingCount"))
+        return counts, tuple(sorted(map(repr, map(task_fingerprint, self.tasks)))), tuple(self.missing)
+
+
+def tag_changes(
+    current: Mapping[str, str], *, wanted: Mapping[str, str], unwanted: Sequence[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Which tags have to be written, and which keys removed, to come from `current` to what is asked."""
+    write = {key: value for key, value in wanted.items() if current.get(key) != value}
+    remove = [key for key in dict.fromkeys(unwanted) if key in current]
+    return write, remove
+
+
+def tag_problems(tags: Mapping[str, Any], remove_tags: Sequence[str]) -> list[str]:
+    """What AWS would refuse, or could not mean, in `tags` and `remove_tags`: one sentence each."""
+    found = []
+    for key, value in tags.items():
+        if not _TAG_TEXT.fullmatch(str(key)) or not 1 <= len(str(key)) <= _TAG_KEY_LENGTH:
+            found.append(
+                f"The tag key {key!r} is not one that AWS takes (1 to 128 of letters, digits, space, + - = . _ : / @)."
+            )
+        if not _TAG_TEXT.fullmatch(str(value)) or len(str(value)) > _TAG_VALUE_LENGTH:
+            found.append(
+                f"The value of tag {key} is not one that AWS takes (to 256 of letters, digits, space, + - = . _ : / @)."
+            )
+    both = sorted(set(map(str, tags)) & set(remove_tags))
+    if both:
+        found.append(f"Tags are both to be written and to be removed: {', '.join(both)}.")
+    return found
+
+
+def protected_tasks(aws: Aws, *, cluster: str, arns: Sequence[str]) -> list[dict[str, Any]] | None:
+    """The tasks under scale-in protection, as GetTaskProtection gives them; None where that can't be asked."""
+    found: list[dict[str, Any]] = []
+    for batch in batches(list(arns), _PROTECTION_LIMIT):
+        try:
+            answer = aws.call(
+                "ecs",
+                "GetTaskProtection",
+                doing=f"read the scale-in protection of {len(batch)} task(s) in cluster {cluster}",
+                cluster=cluster,
+                tasks=list(batch),
+            )
+        except OperationFailed:
+            return None
+        found.extend(entry for entry in answer.get("protectedTasks", []) if entry.get("protectionEnabled"))
+    return found
+
+
+def _protection_text(entry: Mapping[str, Any], *, cluster: str) -> str:
+    until = entry.get("expirationDate")
+    task = short_id(str(entry["taskArn"]))
+    moment = utc_text(until) if until else "an unknown time"
+    return (
+        f"task {task} is under scale-in protection until {moment}; end that with "
+        f"'aws ecs update-task-protection --cluster {cluster} --tasks {task} --no-protection-enabled', or wait"
+    )
+
+
+def _outlasts(entry: Mapping[str, Any], moment: datetime) -> bool:
+    until = entry.get("expirationDate")
+    return until is None or bool(until > moment)
+
+
+def _summary(look: ServiceLook) -> str:
+    service = look.service
+    counts = f"desired {service.get('desiredCount')}, running {service.get('runningCount')}, "
+    tasks = "; ".join(map(task_text, look.live)) or "no live task"
+    unknown = f"; {len(look.missing)} task(s) that AWS lists but cannot describe" if look.missing else ""
+    return f"{counts}pending {service.get('pendingCount')}; {tasks}{unknown}"
+
+
+def _failed(error: TimedOut[ServiceLook] | Hopeless[ServiceLook], *, doing: str, advice: str) -> OperationFailed:
+    look = error.observation.value
+    return OperationFailed(
+        f"Could not {doing}: {error}. Last seen: {_summary(look)}. {advice}",
+        details={
+            "tasks": [task_view(task) for task in look.tasks],
+            "desired_count": look.service.get("desiredCount"),
+            "running_count": look.service.get("runningCount"),
+            "elapsed": error.observation.elapsed,
+        },
+    )
+
+
+@dataclass
+class _Settling:
+    """Whether AWS's answers show our change of the desired count yet; after a grace period they are believed anyway."""
+
+    expected: int
+    until: float
+    clock: Clock
+    settled: bool = False
+
+    def sees(self, service: Mapping[str, Any]) -> bool:
+        shown = service.get("desiredCount") == self.expected
+        self.settled = self.settled or shown or self.clock.monotonic() >= self.until
+        return self.settled
+
+
+def _somebody_else(look: ServiceLook, *, expected: int) -> str | None:
+    """A change of the service that no wait of ours can succeed against."""
+    status = look.service.get("status")
+    if status != "ACTIVE":
+        return f"the service became {status} meanwhile"
+    desired = look.service.get("desiredCount")
+    if look.settled and desired != expected:
+        return f"somebody else changed the desired count to {desired} meanwhile (we had set {expected})"
+    return None
+
+
+def wait_until_gone(aws: Aws, *, cluster: str, service: str, timeout: float, clock: Clock) -> Observation[ServiceLook]:
+    """Wait until no process of the service can be alive (desired count 0 has been set).
+
+    Counters and `services-stable` say so minutes too early (facts.md A.3), therefore the tasks themselves are looked
+    at: desired RUNNING and STOPPED, each of them gone, twice in a row. Raises OperationFailed with the last state.
+    """
+    deadline = clock.utcnow() + timedelta(seconds=timeout)
+    settling = _Settling(0, clock.monotonic() + _SETTLING, clock)
+    calm, looks = 0, 0
+    seen: frozenset[str] = frozenset()
+    awaited: frozenset[str] = frozenset()
+
+    def read() -> ServiceLook:
+        nonlocal calm, seen, awaited, looks
+        looks += 1
+        found = find_service(aws, cluster=cluster, service=service)
+        known = census(aws, cluster=cluster, serviceName=service)
+        arns = frozenset(task["taskArn"] for task in known.tasks)
+        empty = all(map(is_gone, known.tasks)) and not known.missing
+        quiet = empty and not found.get("runningCount") and not found.get("pendingCount")
+        calm = calm + 1 if quiet and (arns <= seen or not calm) else int(quiet)
+        seen = arns
+        awaited |= {task["taskArn"] for task in known.tasks if not is_gone(task)}
+        kept = [t["taskArn"] for t in known.tasks if not is_gone(t) and t.get("desiredStatus") == "RUNNING"]
+        # A task that is still desired RUNNING at a second look is one that ECS does not mean to stop: ask why.
+        protected = protected_tasks(aws, cluster=cluster, arns=kept) if kept and looks > 1 else None
+        return ServiceLook(found, known.tasks, known.missing, calm, awaited, protected or [], settling.sees(found))
+
+    def hopeless(look: ServiceLook) -> str | None:
+        lasting = [entry for entry in look.protected if _outlasts(entry, deadline)]
+        return _somebody_else(look, expected=0) or (
+            "; ".join(_protection_text(entry, cluster=cluster) for entry in lasting) or None
+        )
+
+    try:
+        return poll(
+            read,
+            done=lambda look: look.calm >= _CALM_LOOKS and look.service.get("desiredCount") == 0,
+            hopeless=hopeless,
+            fingerprint=ServiceLook.fingerprint,
+            timeout=timeout,
+            pace=_PACE,
+            clock=clock,
+        )
+    except (TimedOut, Hopeless) as error:
+        raise _failed(
+            error,
+            doing=f"see every task of service {service} in cluster {cluster} end",
+            advice="Nothing of its storage may be touched while a task lives. A load balancer holds a task up to its "
+            "deregistration delay, then stopTimeout runs: raise the time-out, or see what is said above.",
+        ) from error
+
+
+def is_steady(service: Mapping[str, Any], *, desired: int) -> bool:
+    """Whether the service is asked for `desired` tasks, runs as many, and has none pending."""
+    counts = tuple(service.get(key) for key in ("desiredCount", "runningCount", "pendingCount"))
+    return service.get("status") == "ACTIVE" and counts == (desired, desired, 0)
+
+
+def wait_until_running(
+    aws: Aws, *, cluster: str, service: str, desired_count: int, timeout: float, clock: Clock
+) -> Observation[ServiceLook]:
+    """Wait until as many tasks run as are desired, and none is pending. Raises OperationFailed with the last state."""
+    settling = _Settling(desired_count, clock.monotonic() + _SETTLING, clock)
+
+    def read() -> ServiceLook:
+        found = find_service(aws, cluster=cluster, service=service)
+        known = census(aws, cluster=cluster, serviceName=service)
+        live = frozenset(task["taskArn"] for task in known.tasks if not is_gone(task))
+        return ServiceLook(found, known.tasks, known.missing, awaited=live, settled=settling.sees(found))
+
+    try:
+        return poll(
+            read,
+            done=lambda look: is_steady(look.service, desired=desired_count),
+            hopeless=lambda look: _somebody_else(look, expected=desired_count),
+            fingerprint=ServiceLook.fingerprint,
+            timeout=timeout,
+            pace=_PACE,
+            clock=clock,
+        )
+    except (TimedOut, Hopeless) as error:
+        raise _failed(
+            error,
+            doing=f"see {desired_count} task(s) of service {service} in cluster {cluster} run",
+            advice="wwhd.qdrant_ops.ecs_service_info says why its tasks do not stay up.",
+        ) from error
+
+
+@dataclass
+class _Scaling:
+    """The steps of one `scale`, in the order in which they may happen; each says in `result` what it did."""
+
+    aws: Aws
+    cluster: str
+    service: str
+    clock: Clock
+    check_mode: bool
+    result: dict[str, Any]
+    state: dict[str, Any] | None = None
+
+    def write_tags(self, arn: str, tags: Mapping[str, str]) -> None:
+        if not tags:
+            return
+        self.result.update(changed=True, tags_written=dict(tags))
+        if not self.check_mode:
+            self.aws.call(
+                "ecs",
+                "TagResource",
+                doing=f"write the tags {', '.join(tags)} on service {self.service} in cluster {self.cluster}",
+                resourceArn=arn,
+                tags=[{"key": key, "value": value} for key, value in tags.items()],
+            )
+
+    def remove_tags(self, arn: str, keys: list[str]) -> None:
+        if not keys:
+            return
+        self.result.update(changed=True, tags_removed=keys)
+        if not self.check_mode:
+            self.aws.call(
+                "ecs",
+                "UntagResource",
+                doing=f"remove the tags {', '.join(keys)} from service {self.service} in cluster {self.cluster}",
+                resourceArn=arn,
+                tagKeys=keys,
+            )
+
+    def move_autoscaling(self, wanted: Mapping[str, Any]) -> bool:
+        """Whether it had to be written. Without a scalable target there is nothing to move."""
+        if self.state is None or not scaling_state.register_params(self.state, wanted):
+            return False
+        self.result["changed"] = True
+        if not self.check_mode:
+            scaling_state.write_state(
+                self.aws, cluster=self.cluster, service=self.service, state=self.state, wanted=wanted
+            )
+        self.state = dict(wanted)
+        self.result["autoscaling"]["after"] = self.state
+        return True
+
+    def set_count(self, current: int, desired_count: int) -> None:
+        if current == desired_count:
+            return
+        self.result["changed"] = True
+        if not self.check_mode:
+            self.aws.call(
+                "ecs",
+                "UpdateService",
+                doing=f"set the desired count of service {self.service} in cluster {self.cluster} to {desired_count}",
+                cluster=self.cluster,
+                service=self.service,
+                desiredCount=desired_count,
+            )
+
+    def wait(self, desired_count: int, timeout: float) -> None:
+        if desired_count == 0:
+            observation = wait_until_gone(
+                self.aws, cluster=self.cluster, service=self.service, timeout=timeout, clock=self.clock
+            )
+        else:
+            observation = wait_until_running(
+                self.aws,
+                cluster=self.cluster,
+                service=self.service,
+                desired_count=desired_count,
+                timeout=timeout,
+                clock=self.clock,
+            )
+        look = observation.value
+        self.result["tasks"] = [task_view(task) for task in look.tasks if task["taskArn"] in look.awaited]
+        self.result["waited"] = round(observation.elapsed, 3)
+
+
+def scale(
+    aws: Aws,
+    *,
+    cluster: str,
+    service: str,
+    desired_count: int | None = None,
+    suspend_autoscaling: bool | None = None,
+    autoscaling: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    remove_tags: Sequence[str] = (),
+    wait: bool = True,
+    timeout: float = 900,
+    check_mode: bool = False,
+    clock: Clock | None = None,
+) -> dict[str, Any]:
+    """Tags, suspension, count, wait, resumption, tags again: in this order, writing only what differs.
+
+    What it takes to restore is on the service before anything moves; the autoscaling is resumed only when the count is
+    back, because RegisterScalableTarget moves the count into its limits (facts.md C.8). Seconds throughout.
+    Returns what the module returns. Raises OperationFailed; what was done until then stays done.
+    """
+    clock = clock or Clock()
+    found = find_service(aws, cluster=cluster, service=service)
+    if found.get("status") != "ACTIVE":
+        raise OperationFailed(
+            f"Could not change service {service} in cluster {cluster}: it is {found.get('status')}, not ACTIVE. "
+            "Create it again, or name another one.",
+            details={"service_status": found.get("status")},
+        )
+    arn = found["serviceArn"]
+    current_tags = {entry["key"]: entry.get("value", "") for entry in found.get("tags", [])}
+    written, removed = tag_changes(current_tags, wanted=tags or {}, unwanted=remove_tags)
+    previous = int(found.get("desiredCount", 0))
+    target = previous if desired_count is None else desired_count
+    result: dict[str, Any] = {
+        "changed": False,
+        "previous_desired_count": previous,
+        "desired_count": target,
+        "tasks": [],
+        "autoscaling": {"before": None, "after": None},
+        "tags_written": {},
+        "tags_removed": [],
+        "waited": 0.0,
+        "warnings": [],
+    }
+    steps = _Scaling(aws, cluster, service, clock, check_mode, result)
+    resume = suspend_autoscaling is False or (suspend_autoscaling is None and autoscaling is not None)
+    # Read even where nothing is asked of it: whoever scales wants to know what else may move the count.
+    steps.state = scaling_state.read_state(aws, cluster=cluster, service=service)
+    result["autoscaling"] = {"before": steps.state, "after": steps.state}
+
+    steps.write_tags(arn, written)
+    if suspend_autoscaling and steps.state is not None:
+        moved = steps.move_autoscaling(scaling_state.with_switches(steps.state, suspended=True))
+        if moved and not check_mode:
+            # The suspension itself may have moved the count into the target's limits.
+            previous = int(find_service(aws, cluster=cluster, service=service).get("desiredCount", 0))
+    if desired_count is not None:
+        steps.set_count(previous, desired_count)
+    if desired_count is not None and wait and not check_mode:
+        steps.wait(desired_count, timeout)
+    else:
+        known = census(aws, cluster=cluster, serviceName=service)
+        result["tasks"] = [task_view(task) for task in known.tasks if not is_gone(task)]
+    if resume:
+        _resume(steps, autoscaling=autoscaling, count=target)
+    steps.remove_tags(arn, removed)
+    return result
+
+
+def _resume(steps: _Scaling, *, autoscaling: Mapping[str, Any] | None, count: int) -> None:
+    if steps.state is None:
+        if autoscaling:
+            steps.result["warnings"].append(
+                f"Service {steps.service} has no scalable target any more: its autoscaling was not restored."
+            )
+        return
+    wanted = (
+        scaling_state.merged(steps.state, autoscaling)
+        if autoscaling
+        else scaling_state.with_switches(steps.state, suspended=False)
+    )
+    steps.move_autoscaling(wanted)
+    if count < wanted["min_capacity"] and not scaling_state.is_suspended(wanted):
+        steps.result["warnings"].append(
+            f"The autoscaling of service {steps.service} may raise its desired count from {count} to its minimum, "
+            f"{wanted['min_capacity']}."
+        )

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The last log lines of tasks that have ended, for an operator to read.
+
+Private to wwhd.qdrant_ops. Reads from the end backwards: a container's last words are what says why it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
+    describe_definition,
+    log_configurations,
+    task_view,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
+
+__all__ = ["newest_first", "tail", "with_tails"]
+
+# CloudWatch may answer empty pages though more events follow (facts.md H); a tail is not worth more calls than this.
+_PAGES = 4
+_BEGINNING = datetime.fromtimestamp(0, tz=timezone.utc)
+
+
+def newest_first(tasks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tasks as DescribeTasks gives them, in the reverse order of their creation."""
+    return sorted(tasks, key=lambda task: task.get("createdAt") or _BEGINNING, reverse=True)
+
+
+def tail(aws: Aws, *, group: str, stream: str, lines: int) -> list[str]:
+    """The last `lines` lines of a stream. A stream that does not exist has no output yet: an empty list."""
+    if lines <= 0:
+        return []
+    found: list[str] = []
+    token: dict[str, str] = {}
+    for _page in range(_PAGES):
+        try:
+            answer = aws.call(
+                "logs",
+                "GetLogEvents",
+                doing=f"read the log stream {stream} in {group}",
+                logGroupName=group,
+                logStreamName=stream,
+                startFromHead=False,
+                limit=lines,
+                **token,
+            )
+        except OperationFailed as error:
+            if error.code == "ResourceNotFoundException":
+                return found
+            raise
+        found = [str(event.get("message", "")).rstrip("\n") for event in answer.get("events", [])] + found
+        following = answer.get("nextBackwardToken")
+        if len(found) >= lines or not following or following == token.get("nextToken"):
+            break
+        token = {"nextToken": following}
+    return found[-lines:]
+
+
+def with_tails(
+    aws: Aws, *, tasks: list[dict[str, Any]], newest: int, lines: int, definitions: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The views of `tasks`; the first `newest` of them with `logs` in each container that logs to CloudWatch.
+
+    Logs explain a failure and must not become one: where they can't be read, `logs` holds one line that says so.
+    """
+    definitions = {} if definitions is None else definitions
+    views = []
+    for position, task in enumerate(tasks):
+        view = task_view(task)
+        if position < newest:
+            _add_tails(aws, view=view, task=task, lines=lines, definitions=definitions)
+        views.append(view)
+    return views
+
+
+def _add_tails(
+    aws: Aws, *, view: dict[str, Any], task: Mapping[str, Any], lines: int, definitions: dict[str, Any]
+) -> None:
+    arn = str(task.get("taskDefinitionArn"))
+    try:
+        if arn not in definitions:
+            definitions[arn] = describe_definition(aws, arn=arn)
+        places = log_configurations(definitions[arn])
+    except OperationFailed:
+        return
+    for container in view["containers"]:
+        place = places.get(container["name"])
+        if not place or not place["prefix"]:
+            continue
+        stream = f"{place['prefix']}/{container['name']}/{short_id(str(task['taskArn']))}"
+        try:
+            container["logs"] = tail(aws, group=place["group"], stream=stream, lines=lines)
+        except OperationFailed as error:
+            container["logs"] = [f"({error})"]

@@ -1,0 +1,275 @@
+#!/usr/bin/python
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: ecs_service_info
+version_added: 0.1.0
+short_description: Read an ECS service, its tasks, volumes and targets, and say why it is stuck
+description:
+  - Reads everything about one service that an operator, or an unlock, needs to know, and judges it.
+  - Nothing is written. Values of environment variables are never returned, only their names.
+options:
+  cluster:
+    description: Name or ARN of the cluster.
+    type: str
+    default: default
+  service:
+    description: Name of the service.
+    type: str
+    required: true
+  stopped:
+    description: How many of the newest ended or ending tasks are returned, with the tails of their logs.
+    type: int
+    default: 5
+  log_lines:
+    description: How many of the last log lines of each container of those tasks are read.
+    type: int
+    default: 20
+  events:
+    description: How many of the newest events of the service are returned.
+    type: int
+    default: 20
+extends_documentation_fragment:
+  - wwhd.qdrant_ops.attributes
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+    details: Only reads, in check mode and otherwise.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+notes:
+  - A service that is C(INACTIVE) or C(DRAINING) is returned with its status.
+    A cluster or service that does not exist is an error, which names those that do.
+  - Needs C(ecs:DescribeServices), C(ecs:DescribeTaskDefinition), C(ecs:ListTasks), C(ecs:DescribeTasks),
+    C(application-autoscaling:DescribeScalableTargets), and for a service with a load balancer
+    C(elasticloadbalancing:DescribeTargetGroups) and C(elasticloadbalancing:DescribeTargetHealth).
+    C(ecs:GetTaskProtection), C(logs:GetLogEvents), C(ecs:ListClusters), C(ecs:ListServices) and
+    C(elasticloadbalancing:DescribeTargetGroupAttributes) add to the result where they are allowed.
+seealso:
+  - module: wwhd.qdrant_ops.ecs_service_scale
+  - module: wwhd.qdrant_ops.ecs_service_redeploy
+author:
+  - wwhd team (@wwhd)
+"""
+
+EXAMPLES = r"""
+- name: Ask why the service is stuck
+  wwhd.qdrant_ops.ecs_service_info:
+    region: us-west-2
+    cluster: wwhd-cluster
+    service: wwhd-backend
+  register: info
+
+- name: Show the diagnosis
+  ansible.builtin.debug:
+    msg: "{{ info.diagnosis.summary }} {{ info.diagnosis.next }}"
+
+- name: Stop here unless the service is healthy
+  ansible.builtin.assert:
+    that: info.healthy
+    fail_msg: "{{ info.unhealthy_because | join(' ') }}"
+"""
+
+RETURN = r"""
+service:
+  description: The service as AWS describes it, in snake_case, with its tags as a dictionary and its newest events.
+  returned: success
+  type: dict
+  sample:
+    service_name: wwhd-backend
+    status: ACTIVE
+    desired_count: 1
+    running_count: 0
+    pending_count: 1
+    tags: {"env": "dev"}
+task_definition:
+  description:
+    - The task definition of the deployment that the service is going to, in snake_case.
+    - Each container has C(environment_names) instead of its environment.
+  returned: success
+  type: dict
+  sample:
+    family: wwhd-backend
+    revision: 7
+    container_definitions:
+      - name: qdrant
+        image: qdrant/qdrant:v1.7.4
+        essential: true
+        environment_names: ["QDRANT__LOG_LEVEL"]
+volumes:
+  description: The EFS volumes of the task definition, with the containers that mount them.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: data
+      file_system_id: fs-00b8168893587fd61
+      access_point_id: fsap-0a1b2c3d4e5f60718
+      root_directory: /
+      transit_encryption: ENABLED
+      iam: true
+      containers:
+        - name: qdrant
+          image: qdrant/qdrant:v1.7.4
+          container_path: /qdrant/storage
+          read_only: false
+network:
+  description: Where the tasks run; null for tasks that have no network of their own.
+  returned: success
+  type: dict
+  sample:
+    subnets: ["subnet-677d281e"]
+    security_groups: ["sg-0a75b2c312d17f654"]
+    assign_public_ip: true
+log_configurations:
+  description: Where each container that uses the awslogs driver writes to.
+  returned: success
+  type: dict
+  sample:
+    qdrant:
+      group: /ecs/wwhd-backend
+      prefix: qdrant
+      region: us-west-2
+tasks:
+  description:
+    - Every live task and the newest ones that have ended, newest first.
+    - RV(tasks[].gone) is true when no process of the task can be alive any more.
+    - RV(tasks[].protected) tells scale-in protection, null where it could not be read.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - task_arn: arn:aws:ecs:us-west-2:018025611404:task/wwhd-cluster/0f1e2d3c4b5a69788796a5b4c3d2e1f0
+      last_status: STOPPED
+      desired_status: STOPPED
+      gone: true
+      protected: false
+      task_definition_arn: arn:aws:ecs:us-west-2:018025611404:task-definition/wwhd-backend:7
+      group: service:wwhd-backend
+      started_by: ecs-svc/1234567890123456789
+      stop_code: EssentialContainerExited
+      stopped_reason: Essential container in task exited
+      hint: "Exit code 101: a Rust program panicked."
+      health_status: UNKNOWN
+      created_at: "2026-11-23T15:04:05.678000+00:00"
+      started_at: "2026-11-23T15:04:25.100000+00:00"
+      stopped_at: "2026-11-23T15:04:45.900000+00:00"
+      containers:
+        - name: qdrant
+          last_status: STOPPED
+          exit_code: 101
+          reason: null
+          logs: ["Panic occurred in file ..."]
+autoscaling:
+  description: The automatic scaling of the desired count; null where the service has none.
+  returned: success
+  type: dict
+  sample:
+    min_capacity: 1
+    max_capacity: 1
+    suspended_state:
+      dynamic_scaling_in_suspended: false
+      dynamic_scaling_out_suspended: false
+      scheduled_scaling_suspended: false
+targets:
+  description: The target groups of the service, and the health of each target in them.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - target_group_arn: arn:aws:elasticloadbalancing:us-west-2:018025611404:targetgroup/wwhd-backend/0123456789abcdef
+      problem: null
+      health_check:
+        path: /health
+        port: traffic-port
+        protocol: HTTP
+      deregistration_delay: 300
+      targets:
+        - id: 10.0.1.17
+          port: 8000
+          state: healthy
+          reason: null
+          description: null
+healthy:
+  description:
+    - Whether as many tasks run as are desired (at least one), under one completed deployment, with healthy targets,
+      and no essential container has ended.
+  returned: success
+  type: bool
+  sample: false
+unhealthy_because:
+  description: Every reason not to call it healthy, one sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["0 of 1 desired task(s) run."]
+diagnosis:
+  description:
+    - The verdict is the first that holds of C(healthy), C(stopped_by_hand), C(locks_held), C(stopped_by_user),
+      C(memory), C(image), C(mount), C(logging), C(health_check), C(capacity), C(network), C(permission), C(deploying),
+      C(app_error), C(unknown).
+    - RV(diagnosis.also) names the others that hold; RV(diagnosis.evidence) has the facts for all of them.
+  returned: success
+  type: dict
+  sample:
+    verdict: locks_held
+    summary: "The store cannot open its files: a lock on them is held, or cannot be taken."
+    evidence: ["Task 0f1e2d3c4b5a69788796a5b4c3d2e1f0, container qdrant: ... While lock file: ..."]
+    next: "Run the unlock playbook: it stops every writer, proves that each is gone, and then clears the locks."
+    also: ["app_error"]
+started_at:
+  description: When the module began, in UTC.
+  returned: always
+  type: str
+  sample: "2026-11-23T15:04:05.678Z"
+elapsed:
+  description: Seconds that it took.
+  returned: always
+  type: float
+  sample: 1.25
+"""
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.frame import below, refuse, timed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.report import collect
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+
+
+def argument_spec() -> dict[str, Any]:
+    return {
+        "cluster": {"type": "str", "default": "default"},
+        "service": {"type": "str", "required": True},
+        "stopped": {"type": "int", "default": 5},
+        "log_lines": {"type": "int", "default": 20},
+        "events": {"type": "int", "default": 20},
+    }
+
+
+def read(module: AnsibleAWSModule) -> dict[str, Any]:
+    params = module.params
+    counts = {name: params[name] for name in ("stopped", "log_lines", "events")}
+    refuse(below(0, **counts))
+    return collect(Aws(module), cluster=params["cluster"], service=params["service"], **counts)
+
+
+def main(clock: Clock | None = None) -> None:
+    module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
+    run(module, lambda: timed(clock or Clock(), lambda: read(module)))
+
+
+if __name__ == "__main__":
+    main()

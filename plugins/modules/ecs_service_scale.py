@@ -1,0 +1,274 @@
+#!/usr/bin/python
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: ecs_service_scale
+version_added: 0.1.0
+short_description: Change the desired count of an ECS service and wait until its tasks followed
+description:
+  - Sets the desired count of a service, and waits until the processes followed, not only the counters.
+  - Scaling to 0 ends when every task of the service is gone, which means that its containers have ended. The counters
+    of the service, and the C(services-stable) waiter, say so minutes earlier.
+  - Around it, in an order that can be undone after a crash, it writes tags, suspends the automatic scaling, resumes it,
+    and removes tags. Only what differs is written.
+options:
+  cluster:
+    description: Name or ARN of the cluster.
+    type: str
+    default: default
+  service:
+    description: Name of the service.
+    type: str
+    required: true
+  desired_count:
+    description: The number of tasks wanted. Left out, the count stays as it is and nothing is awaited.
+    type: int
+  suspend_autoscaling:
+    description:
+      - V(true) suspends the automatic scaling of the service before the count changes.
+      - V(false) resumes it after the count has been reached.
+      - A service that is not scaled automatically has nothing to suspend.
+    type: bool
+  autoscaling:
+    description:
+      - The state to restore, as RV(wwhd.qdrant_ops.ecs_service_info#module:autoscaling) has it.
+      - Given without O(suspend_autoscaling), or with V(false) there, it is restored exactly, and nothing else resumed.
+    type: dict
+    suboptions:
+      min_capacity:
+        description: The lowest count that the scaling may set. Left out, it stays as it is.
+        type: int
+      max_capacity:
+        description: The highest count that the scaling may set. Left out, it stays as it is.
+        type: int
+      suspended_state:
+        description: What is suspended. What is left out is not.
+        type: dict
+        suboptions:
+          dynamic_scaling_in_suspended:
+            description: Whether scaling in by alarms is suspended.
+            type: bool
+            default: false
+          dynamic_scaling_out_suspended:
+            description: Whether scaling out by alarms is suspended.
+            type: bool
+            default: false
+          scheduled_scaling_suspended:
+            description: Whether scheduled scaling is suspended.
+            type: bool
+            default: false
+  tags:
+    description: Tags to write on the service before anything else happens. Others stay.
+    type: dict
+    default: {}
+  remove_tags:
+    description: Keys of tags to remove from the service after everything else. Those that are absent are no change.
+    type: list
+    elements: str
+    default: []
+  wait:
+    description: Whether to wait until the tasks followed the count.
+    type: bool
+    default: true
+  timeout:
+    description: How many seconds to wait at most.
+    type: int
+    default: 900
+extends_documentation_fragment:
+  - wwhd.qdrant_ops.attributes
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+notes:
+  - The wait ends early where it has become hopeless, because a task is under scale-in protection beyond the
+    time-out, somebody else changes the desired count, or the service is deleted.
+  - Needs C(ecs:DescribeServices), C(ecs:UpdateService), C(ecs:ListTasks), C(ecs:DescribeTasks),
+    C(ecs:GetTaskProtection), C(ecs:TagResource), C(ecs:UntagResource),
+    C(application-autoscaling:DescribeScalableTargets) and
+    C(application-autoscaling:RegisterScalableTarget).
+seealso:
+  - module: wwhd.qdrant_ops.ecs_service_info
+  - module: wwhd.qdrant_ops.ecs_service_redeploy
+author:
+  - wwhd team (@wwhd)
+"""
+
+EXAMPLES = r"""
+- name: Stop every task of the service and wait until each of them is gone
+  wwhd.qdrant_ops.ecs_service_scale:
+    region: us-west-2
+    cluster: wwhd-cluster
+    service: wwhd-backend
+    desired_count: 0
+    suspend_autoscaling: true
+    tags:
+      qdrant-unlock-desired-count: "1"
+  register: stopped
+
+- name: Bring it back as it was
+  wwhd.qdrant_ops.ecs_service_scale:
+    region: us-west-2
+    cluster: wwhd-cluster
+    service: wwhd-backend
+    desired_count: "{{ stopped.previous_desired_count }}"
+    suspend_autoscaling: false
+    autoscaling: "{{ stopped.autoscaling.before }}"
+    remove_tags:
+      - qdrant-unlock-desired-count
+"""
+
+RETURN = r"""
+previous_desired_count:
+  description: The desired count as it was found.
+  returned: success
+  type: int
+  sample: 1
+desired_count:
+  description: The desired count now, or as it would be in check mode.
+  returned: success
+  type: int
+  sample: 0
+tasks:
+  description: The tasks that were awaited, in their last state; without a wait, the live tasks.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - task_arn: arn:aws:ecs:us-west-2:018025611404:task/wwhd-cluster/0f1e2d3c4b5a69788796a5b4c3d2e1f0
+      last_status: STOPPED
+      desired_status: STOPPED
+      gone: true
+autoscaling:
+  description: The automatic scaling as it was found and as it was left; null where the service has none.
+  returned: success
+  type: dict
+  sample:
+    before:
+      min_capacity: 1
+      max_capacity: 1
+      suspended_state:
+        dynamic_scaling_in_suspended: false
+        dynamic_scaling_out_suspended: false
+        scheduled_scaling_suspended: false
+    after:
+      min_capacity: 1
+      max_capacity: 1
+      suspended_state:
+        dynamic_scaling_in_suspended: true
+        dynamic_scaling_out_suspended: true
+        scheduled_scaling_suspended: true
+tags_written:
+  description: The tags that were written because they were absent or had another value.
+  returned: success
+  type: dict
+  sample:
+    qdrant-unlock-desired-count: "1"
+tags_removed:
+  description: The keys of the tags that were removed.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+waited:
+  description: Seconds spent waiting for the tasks; 0 where nothing was awaited.
+  returned: success
+  type: float
+  sample: 42.5
+started_at:
+  description: When the module began, in UTC.
+  returned: always
+  type: str
+  sample: "2026-11-23T15:04:05.678Z"
+elapsed:
+  description: Seconds that it took.
+  returned: always
+  type: float
+  sample: 43.1
+"""
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.autoscaling import SWITCHES, problems_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.frame import below, refuse, timed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import scale, tag_problems
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+
+
+def argument_spec() -> dict[str, Any]:
+    switches = {switch: {"type": "bool", "default": False} for switch in SWITCHES}
+    return {
+        "cluster": {"type": "str", "default": "default"},
+        "service": {"type": "str", "required": True},
+        "desired_count": {"type": "int"},
+        "suspend_autoscaling": {"type": "bool"},
+        "autoscaling": {
+            "type": "dict",
+            "options": {
+                "min_capacity": {"type": "int"},
+                "max_capacity": {"type": "int"},
+                "suspended_state": {"type": "dict", "options": switches},
+            },
+        },
+        "tags": {"type": "dict", "default": {}},
+        "remove_tags": {"type": "list", "elements": "str", "default": []},
+        "wait": {"type": "bool", "default": True},
+        "timeout": {"type": "int", "default": 900},
+    }
+
+
+def problems(params: dict[str, Any]) -> list[str]:
+    found = below(0, desired_count=params["desired_count"]) + below(1, timeout=params["timeout"])
+    if params["suspend_autoscaling"] and params["autoscaling"]:
+        found.append("autoscaling is a state to restore: it can't be given together with suspend_autoscaling: true.")
+    return found + problems_of(params["autoscaling"]) + tag_problems(params["tags"], params["remove_tags"])
+
+
+def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
+    params = module.params
+    refuse(problems(params))
+    result = scale(
+        Aws(module),
+        cluster=params["cluster"],
+        service=params["service"],
+        desired_count=params["desired_count"],
+        suspend_autoscaling=params["suspend_autoscaling"],
+        autoscaling=params["autoscaling"],
+        tags={str(key): "" if value is None else str(value) for key, value in params["tags"].items()},
+        remove_tags=params["remove_tags"],
+        wait=params["wait"],
+        timeout=params["timeout"],
+        check_mode=module.check_mode,
+        clock=clock,
+    )
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    result["diff"] = {
+        "before": {"desired_count": result["previous_desired_count"], "autoscaling": result["autoscaling"]["before"]},
+        "after": {"desired_count": result["desired_count"], "autoscaling": result["autoscaling"]["after"]},
+    }
+    return result
+
+
+def main(clock: Clock | None = None) -> None:
+    module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
+    used = clock or Clock()
+    run(module, lambda: timed(used, lambda: change(module, used)))
+
+
+if __name__ == "__main__":
+    main()
