@@ -8,12 +8,13 @@ Private to wwhd.qdrant_ops. Pure.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 __all__ = ["faults_of_pattern", "intersect"]
 
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-*?[]!")
-_NAME = frozenset(chr(code) for code in range(33, 127) if chr(code) != "/")
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _DIGITS = frozenset("0123456789")
 _HEX = frozenset("0123456789abcdef")
 
@@ -90,29 +91,31 @@ def _glob_tokens(pattern: str) -> list[_Token] | None:
     return tokens
 
 
-def intersect(left: Sequence[_Token], right: Sequence[_Token]) -> bool:
-    """Whether any name fits both token lists: a walk over the pairs of positions that both can be at."""
-    pending = [(0, 0)]
-    seen = set(pending)
+def intersect(left: Sequence[_Token], right: Sequence[_Token]) -> str | None:
+    """A shortest name that fits both token lists, or None: a walk over the pairs of positions that both can be at."""
+    pending = deque([(0, 0, "")])
+    seen = {(0, 0)}
 
-    def visit(pair: tuple[int, int]) -> None:
-        if pair not in seen:
-            seen.add(pair)
-            pending.append(pair)
+    def visit(i: int, j: int, name: str) -> None:
+        if (i, j) not in seen:
+            seen.add((i, j))
+            pending.append((i, j, name))
 
     while pending:
-        i, j = pending.pop()
+        i, j, name = pending.popleft()
         if i == len(left) and j == len(right):
-            return True
+            return name
         left_repeats = i < len(left) and left[i][1]
         right_repeats = j < len(right) and right[j][1]
         if left_repeats:
-            visit((i + 1, j))
+            visit(i + 1, j, name)
         if right_repeats:
-            visit((i, j + 1))
-        if i < len(left) and j < len(right) and left[i][0] & right[j][0]:
-            visit((i if left_repeats else i + 1, j if right_repeats else j + 1))
-    return False
+            visit(i, j + 1, name)
+        common = left[i][0] & right[j][0] if i < len(left) and j < len(right) else None
+        if common:
+            char = max(common)  # letters sort after punctuation, and read better in an example
+            visit(i if left_repeats else i + 1, j if right_repeats else j + 1, name + char)
+    return None
 
 
 def faults_of_pattern(pattern: str) -> list[str]:
@@ -135,10 +138,10 @@ def faults_of_pattern(pattern: str) -> list[str]:
     if tokens is None:
         return [f"The lock pattern {shown} has a [ that is not closed: close it or leave it out."]
     for family in _NEEDED:
-        if intersect(tokens, _family_tokens(family)):
-            example = family.replace("<n>", "000012").replace("<x>", "points").replace("<h>", "0000000000a1b2c3")
+        example = intersect(tokens, _family_tokens(family))
+        if example is not None:
             return [
-                f"The lock pattern {shown} could match {example}, which Qdrant or a database needs:"
+                f"The lock pattern {shown} could match a file that Qdrant or a database needs, such as {example}:"
                 " name the lock files more closely, such as LOCK or *.lock."
             ]
     return []

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide what an unlock will do"""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: unlock_plan
+author: wwhd team (@wwhd)
+version_added: 0.1.0
+short_description: Decide what an unlock will do
+description:
+  - Turns what was read from AWS and the role's variables into refusals, a decision, and every value that the phases of P(wwhd.qdrant_ops.qdrant_unlock#role) use.
+  - It is the role's own; other playbooks have no use for it.
+positional: _input
+options:
+  _input:
+    description: What M(wwhd.qdrant_ops.ecs_service_info) returned.
+    type: dict
+    required: true
+  options:
+    description: The role's variables, without their prefix.
+    type: dict
+    required: true
+  script:
+    description: The text of the cleaner's script.
+    type: str
+    required: true
+  environment:
+    description: The name of the environment, as C(-e env=) gives it.
+    type: str
+    required: true
+  health:
+    description: What M(wwhd.qdrant_ops.http_health) returned, if it was asked.
+    type: dict
+  job_id:
+    description: The id of the AWX job, if this is one.
+    type: str
+seealso:
+  - plugin: wwhd.qdrant_ops.unlock_result
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Decide
+  ansible.builtin.set_fact:
+    plan: "{{ info | wwhd.qdrant_ops.unlock_plan(options=options, script=script, environment='dev') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The decision. Its C(refusals), C(needed), C(why) and C(go) are for people; the rest is for the phases.
+  type: dict
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import controller_name, new_run_id
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.plan import make_plan
+
+
+def unlock_plan(
+    info: Mapping[str, Any],
+    *,
+    options: Mapping[str, Any],
+    script: str,
+    environment: str,
+    health: Mapping[str, Any] | None = None,
+    job_id: str | None = None,
+) -> dict[str, Any]:
+    """The decision; the run's name, owner and time are made here, so that `make_plan` stays pure."""
+    now = datetime.now(timezone.utc)
+    return make_plan(
+        info,
+        options=options,
+        health=health,
+        script=script,
+        environment=environment,
+        owner=controller_name(job_id),
+        run_id=new_run_id(now),
+        now=now,
+    )
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"unlock_plan": unlock_plan}

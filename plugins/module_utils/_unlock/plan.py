@@ -1,0 +1,333 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run will do, decided from what was read: refusals, whether anything is needed, and every value that the phases use.
+
+Private to wwhd.qdrant_ops. Pure, but for the run's name, which the caller gives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock import cleaner
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs import normalised, timeouts_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import (
+    AUTOSCALING,
+    TAG_KEYS,
+    Claim,
+    claim_of,
+)
+
+__all__ = ["autoscaling_from_tag", "autoscaling_to_tag", "foreign_tasks", "make_plan"]
+
+_SUSPENDED = (
+    "dynamic_scaling_in_suspended",
+    "dynamic_scaling_out_suspended",
+    "scheduled_scaling_suspended",
+)
+_NO_AUTOSCALING = "none"
+
+
+def autoscaling_to_tag(state: Mapping[str, Any] | None) -> str:
+    """The autoscaling state in a tag value's alphabet: `min=1 max=4 in=false out=false scheduled=false`, or `none`."""
+    if not state:
+        return _NO_AUTOSCALING
+    suspended = state.get("suspended_state") or {}
+    flags = [str(bool(suspended.get(name))).lower() for name in _SUSPENDED]
+    return f"min={state['min_capacity']} max={state['max_capacity']} in={flags[0]} out={flags[1]} scheduled={flags[2]}"
+
+
+def autoscaling_from_tag(text: str) -> dict[str, Any] | None:
+    """The state that `autoscaling_to_tag` wrote; None for `none` and for what cannot be read."""
+    found = re.fullmatch(r"min=(\d+) max=(\d+) in=(true|false) out=(true|false) scheduled=(true|false)", text)
+    if not found:
+        return None
+    return {
+        "min_capacity": int(found[1]),
+        "max_capacity": int(found[2]),
+        "suspended_state": {name: found[3 + index] == "true" for index, name in enumerate(_SUSPENDED)},
+    }
+
+
+def foreign_tasks(mounts: Mapping[str, Any], *, run_id: str, file_system_id: str) -> str | None:
+    """A sentence about the live tasks that mount the file system, or None if there are none.
+
+    `mounts` is what ecs_mounts_info returned, which left the service's own tasks out; this run's own cleaner, known by its
+    `started_by`, does not count.
+    """
+    tasks = [
+        task for task in mounts.get("tasks", []) if task.get("live") and run_id not in str(task.get("started_by") or "")
+    ]
+    if not tasks:
+        return None
+    names = ", ".join(
+        f"{str(task['task_arn']).rsplit('/', 1)[-1]} ({task.get('group') or task.get('family')},"
+        f" {task.get('last_status')}, cluster {task.get('cluster')})"
+        for task in tasks[:5]
+    )
+    more = f" and {len(tasks) - 5} more" if len(tasks) > 5 else ""
+    return (
+        f"Other live tasks mount the file system {file_system_id}: {names}{more}. They may hold locks or write to the"
+        " store: stop them (aws ecs stop-task, or their service's desired count), then run this again."
+    )
+
+
+def _service_refusals(service: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    name, status = service.get("service_name"), service.get("status")
+    if status != "ACTIVE":
+        yield f"The service {name} is {status}, not ACTIVE: create it again, or name another one."
+    controller = (service.get("deployment_controller") or {}).get("type", "ECS")
+    if controller == "CODE_DEPLOY":
+        yield (
+            f"The service {name} is deployed by CodeDeploy, which does not let ECS force a deployment: stop its tasks and"
+            " redeploy it through CodeDeploy."
+        )
+    elif controller != "ECS":
+        yield (
+            f"The service {name} has an {controller} deployment controller: whoever manages its task sets must stop and"
+            " start it."
+        )
+    if service.get("scheduling_strategy") == "DAEMON":
+        yield (
+            f"The service {name} is a DAEMON: its desired count cannot be set to 0. Make it a REPLICA service with a"
+            " desired count of 1, as a store with one writer needs."
+        )
+    strategy = (service.get("deployment_configuration") or {}).get("strategy") or "ROLLING"
+    if strategy != "ROLLING":
+        yield (
+            f"The service {name} deploys {strategy}, which runs two full copies side by side: set its deployment strategy"
+            " to ROLLING, as a store with one writer needs."
+        )
+    protected = [str(task["task_arn"]).rsplit("/", 1)[-1] for task in tasks if task.get("protected")]
+    if protected:
+        yield (
+            f"Tasks of {name} are under scale-in protection ({', '.join(protected)}): they would live on at desired count"
+            " 0. Take it away (aws ecs update-task-protection --no-protection-enabled), or wait until it ends."
+        )
+
+
+def _volume_text(volume: Mapping[str, Any]) -> str:
+    mounts = ", ".join(f"{c['name']} at {c['container_path']}" for c in volume.get("containers", []))
+    through = f" through {volume['access_point_id']}" if volume.get("access_point_id") else ""
+    return f"{volume['name']} ({volume['file_system_id']}{through}; mounted by {mounts or 'nobody'})"
+
+
+def _choose_volume(
+    options: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any] | None, str | None]:
+    """The one volume that the store lies on, or a sentence why there is none."""
+    if not volumes:
+        return None, (
+            "The service's task definition mounts no EFS volume: there is no store to unlock. Check that"
+            " qdrant_unlock_service is the service that runs Qdrant."
+        )
+    left = list(volumes)
+    told = "; ".join(_volume_text(volume) for volume in volumes)
+    for name in ("file_system_id", "access_point_id", "root_directory"):
+        wanted = options.get(name)
+        if wanted:
+            left = [volume for volume in left if (volume.get(name) or "") == wanted]
+            if not left:
+                return None, (
+                    f"qdrant_unlock_{name} is {wanted}, but the service's volumes are {told}: correct it, or leave it out"
+                    " to have it discovered."
+                )
+    container = options.get("container")
+    if container:
+        left = [v for v in left if any(c["name"] == container for c in v.get("containers", []))]
+        if not left:
+            return None, f"No container {container} mounts such a volume; the service's volumes are {told}."
+    if len(left) > 1:
+        qdrant = [v for v in left if any("qdrant" in str(c.get("image")) for c in v.get("containers", []))]
+        left = qdrant or left
+    if len(left) > 1:
+        return None, (
+            f"More than one volume could hold the store: {told}. Say which with qdrant_unlock_container or"
+            " qdrant_unlock_access_point_id."
+        )
+    return left[0], None
+
+
+def _log_of(
+    options: Mapping[str, Any], info: Mapping[str, Any], volume: Mapping[str, Any] | None
+) -> dict[str, str] | None:
+    configurations = info.get("log_configurations") or {}
+    owners = [c["name"] for c in (volume or {}).get("containers", [])]
+    ordered = [configurations[name] for name in owners if configurations.get(name)]
+    ordered += [configuration for configuration in configurations.values() if configuration]
+    found = ordered[0] if ordered else {}
+    group = options.get("log_group") or found.get("group")
+    if not group:
+        return None
+    return {
+        "group": group,
+        "region": found.get("region") or options["region"],
+        "prefix": options.get("log_stream_prefix") or cleaner.CONTAINER,
+    }
+
+
+def _network(options: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str, Any]:
+    own = info.get("network") or {}
+    assign = options.get("assign_public_ip")
+    return {
+        "subnets": options.get("subnets") or own.get("subnets") or [],
+        "security_groups": options.get("security_groups") or own.get("security_groups") or [],
+        "assign_public_ip": bool(own.get("assign_public_ip")) if assign is None else bool(assign),
+    }
+
+
+def _to_check(
+    options: Mapping[str, Any], info: Mapping[str, Any], network: Mapping[str, Any], log: Mapping[str, str] | None
+) -> dict[str, list[str]]:
+    """What the inventory names and the live service does not use: only those can be wrong, and are looked up before
+    anything is stopped."""
+    own = info.get("network") or {}
+    definition = info.get("task_definition") or {}
+    own_roles = {definition.get("execution_role_arn"), definition.get("task_role_arn")}
+    own_groups = {c.get("group") for c in (info.get("log_configurations") or {}).values() if c}
+    roles = [str(options[name]) for name in ("execution_role_arn", "task_role_arn") if options.get(name)]
+    return {
+        "subnets": sorted(set(network["subnets"]) - set(own.get("subnets") or [])),
+        "security_groups": sorted(set(network["security_groups"]) - set(own.get("security_groups") or [])),
+        "role_names": sorted({role.rsplit("/", 1)[-1] for role in roles if role not in own_roles}),
+        "log_groups": [log["group"]] if log and log["group"] not in own_groups else [],
+    }
+
+
+def _need(
+    options: Mapping[str, Any],
+    info: Mapping[str, Any],
+    claim: Claim | None,
+    health: Mapping[str, Any] | None,
+) -> tuple[bool, list[str]]:
+    """Whether there is something to do, and why, in sentences."""
+    why: list[str] = []
+    if claim:
+        why.append(f"the unlock {claim.run_id} of {claim.since} by {claim.owner} was not finished")
+    if not info.get("healthy"):
+        why.extend(info.get("unhealthy_because") or ["the service is not healthy"])
+    elif health and health.get("failed"):
+        why.append(f"the health address does not answer as it should: {health.get('msg', 'no answer')}")
+    if why:
+        return True, why
+    if options.get("when") == "always":
+        return True, ["the service is healthy, and qdrant_unlock_when is always"]
+    return False, ["the service is healthy, and no earlier unlock is unfinished"]
+
+
+def make_plan(
+    info: Mapping[str, Any],
+    *,
+    options: Mapping[str, Any],
+    health: Mapping[str, Any] | None,
+    script: str,
+    environment: str,
+    owner: str,
+    run_id: str,
+    now: datetime,
+) -> dict[str, Any]:
+    """The whole decision.
+
+    `info` is what ecs_service_info returned, `health` what http_health returned (or None if it was not asked). Returns a dict with `refusals` and `why` (sentences), `needed`, `go`, and the values
+    that the phases use. Nothing in it is secret.
+    """
+    options = normalised(options)
+    service = info.get("service") or {}
+    inspect = options.get("mode") == "inspect"
+    tags = service.get("tags") or {}
+    claim = claim_of(tags)
+    run_id = claim.run_id if claim else run_id
+    current = int(service.get("desired_count") or 0)
+    original = claim.desired_count if claim and claim.desired_count is not None else current
+    autoscaling = autoscaling_from_tag(tags.get(AUTOSCALING, "")) if claim else info.get("autoscaling")
+    needed, why = _need(options, info, claim, health)
+    volume, volume_fault = _choose_volume(options, info.get("volumes") or [])
+    log = _log_of(options, info, volume)
+    network = _network(options, info)
+    timeouts = timeouts_of(options)
+    held = str(options.get("held_locks") or "wait")
+    held_timeout = int(options.get("held_timeout") or 0)
+    clean_timeout = timeouts["clean"] + (held_timeout if held == "wait" and not inspect else 0)
+
+    refusals = list(_service_refusals(service, info.get("tasks") or []))
+    if volume_fault:
+        refusals.append(volume_fault)
+    if original > 1 and not options.get("allow_many") and not inspect:
+        refusals.append(
+            f"The service {service.get('service_name')} has a desired count of {original}: more than one Qdrant on one store"
+            " is what makes these locks. Set its desired count to 1, or pass -e qdrant_unlock_allow_many=true if each of"
+            " its tasks has a store of its own."
+        )
+    if claim and not options.get("takeover") and claim.held_by_another(here=owner, now=now):
+        refusals.append(
+            f"Another unlock of this service is under way: {claim.run_id}, by {claim.owner}, since {claim.since}. Wait for"
+            f" it. If you know that it is dead, pass -e qdrant_unlock_takeover=true; otherwise it counts as dead from"
+            f" {claim.lease_until or 'now'} on."
+        )
+    if needed and options.get("protected") and options.get("confirm") != environment and not inspect:
+        refusals.append(
+            f"The environment {environment} is protected: pass -e confirm={environment} to say that you mean it."
+        )
+    if not network["subnets"]:
+        refusals.append("The service has no awsvpc network to run the cleaner in: set qdrant_unlock_subnets.")
+
+    task_definition = info.get("task_definition") or {}
+    plan: dict[str, Any] = {
+        "refusals": refusals,
+        "needed": needed,
+        "why": why,
+        "go": (needed or inspect) and not refusals,
+        "run_id": run_id,
+        "owner": owner,
+        "resumed": claim is not None,
+        "environment": environment,
+        "service_arn": service.get("service_arn"),
+        "desired_count_found": current,
+        "desired_count_before": original,
+        "desired_count_after": int(options.get("desired_count") or 0) or max(original, 1),
+        "autoscaling": autoscaling,
+        "tags": Claim.tags(
+            run_id=run_id,
+            owner=owner,
+            now=now,
+            lease_seconds=sum(timeouts.values()) + held_timeout,
+            desired_count=original,
+            autoscaling=autoscaling_to_tag(autoscaling),
+        ),
+        "tag_keys": list(TAG_KEYS),
+        "timeouts": {**timeouts, "clean": clean_timeout},
+        "warnings": []
+        if log
+        else ["No log group is known, so the report cannot list the locks: set qdrant_unlock_log_group."],
+        "to_check": _to_check(options, info, network, log),
+        "network": network,
+        "volume": dict(volume) if volume else None,
+        "file_system_id": volume["file_system_id"] if volume else None,
+    }
+    if volume:
+        family = str(options.get("family"))
+        plan["definition"] = cleaner.definition(
+            script=script,
+            family=f"{family}-inspect" if inspect else family,
+            image=str(options.get("image")),
+            cpu=options.get("cpu") or 256,
+            memory=options.get("memory") or 512,
+            volume=volume,
+            read_only=inspect,
+            execution_role_arn=options.get("execution_role_arn") or task_definition.get("execution_role_arn"),
+            task_role_arn=options.get("task_role_arn") or task_definition.get("task_role_arn"),
+            log=log,
+        )
+        plan["overrides"] = cleaner.overrides(
+            scan_path=str(options.get("scan_path") or "/"),
+            patterns=[str(pattern) for pattern in options.get("lock_patterns") or []],
+            mode="inspect" if inspect else "unlock",
+            held=held,
+            held_timeout=held_timeout,
+            run_id=run_id,
+        )
+    return plan
