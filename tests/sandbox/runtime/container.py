@@ -99,8 +99,8 @@ class Container:
             self._kill_group()
         code = self._process.wait()
         self._reader.join(_DRAIN)
-        self._on_end(self)
         self._code = code if code >= 0 else 128 - code
+        self._on_end(self)
         self._ended.set()
 
     def __del__(self) -> None:

@@ -72,6 +72,8 @@ class Runtime:
 
     def run(self, spec: ContainerSpec, on_line: OnLine) -> Container:
         """Start the container. PullError, or StartError when its command or a mounted folder does not exist."""
+        if self._closed:
+            raise RuntimeError(f"Container {spec.name} of task {spec.task_id} cannot start: the sandbox is closing.")
         image = resolve(spec.image)
         for mount in spec.mounts:
             if not mount.source.is_dir():
@@ -118,6 +120,13 @@ class Runtime:
         for name in alpine.applets(busybox):
             if name != "busybox" and not (root / "bin" / name).is_symlink():
                 (root / "bin" / name).symlink_to("busybox")
+        if self._bwrap is not None and self.isolation == "namespace":
+            failure = namespace.failure_of(self._bwrap, namespace.busybox_root(root), "/bin/busybox")
+            if failure:
+                notes.append(
+                    f"this machine's busybox does not run alone, the alpine image has its sh and find: {failure}"
+                )
+                return None
         return copy
 
     def _tool(self, image: Image, spec: ContainerSpec) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -192,9 +201,7 @@ class Runtime:
                 bwrap=self._bwrap, root=root, hostname=_hostname(spec), directory=directory, info=writer, argv=argv
             )
             process = self._launcher.start(
-                Launch(
-                    argv=command, environment={"SANDBOX_ROOT": "/", **environment}, directory=None, pass_fds=(writer,)
-                )
+                Launch(argv=command, environment=environment, directory=None, pass_fds=(writer,))
             )
         finally:
             os.close(writer)
@@ -231,6 +238,7 @@ class Runtime:
             for mount in mounts:
                 _link(beneath(place, mount.target), mount.source)
             mapping = PathMap(())
+            environment = {**environment, "SANDBOX_ROOT": str(place)}
         else:
             mapping = PathMap(mounts)
             if image.kind == "alpine" and self._busybox is not None:
@@ -246,7 +254,7 @@ class Runtime:
             process = self._launcher.start(
                 Launch(
                     argv=argv,
-                    environment={"SANDBOX_ROOT": str(place), **environment},
+                    environment=environment,
                     directory=directory,
                     executable=executable,
                 )

@@ -32,14 +32,24 @@ def why_not(bwrap: str | None) -> str:
     """Empty when containers with namespaces work here, else the reason."""
     if bwrap is None:
         return "bubblewrap (bwrap) is not installed"
+    failure = failure_of(bwrap, machine_root(), "/bin/true")
+    return f"bwrap cannot make namespaces here: {failure}" if failure else ""
+
+
+def failure_of(bwrap: str, root: Sequence[str], program: str) -> str:
+    """Empty when ``program true`` runs in that root, else what bwrap says."""
     try:
         tried = subprocess.run(
-            [bwrap, *_FLAGS, *machine_root(), *devices(), "--", "/bin/true"],
-            capture_output=True, text=True, timeout=10, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            [bwrap, *_FLAGS, *root, *devices(), "--", program, "true"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"bwrap does not run: {error}"
-    return "" if tried.returncode == 0 else f"bwrap cannot make namespaces here: {tried.stderr.strip()}"
+        return str(error)
+    return "" if tried.returncode == 0 else tried.stderr.strip() or f"exit code {tried.returncode}"
 
 
 def devices() -> list[str]:
@@ -105,6 +115,7 @@ __all__ = [
     "busybox_root",
     "command_line",
     "devices",
+    "failure_of",
     "machine_root",
     "mount_binds",
     "python_binds",

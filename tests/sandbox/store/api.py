@@ -74,7 +74,7 @@ class Api:
     def _open_path(self, path: str) -> Answer:
         if path == "/":
             version = ".".join(map(str, self._version))
-            content = {"title": "qdrant - vector search engine", "version": version}
+            content = {"title": "qdrant - vector search engine", "version": version, "commit": "sandbox"}
             return Answer(200, _JSON, json.dumps(content).encode())
         return Answer(200, _TEXT, b"all shards are ready" if path == "/readyz" else b"healthz check passed")
 
