@@ -84,7 +84,7 @@ def play(name: str, *, folder: Path) -> Told:
             output.write(f"\nmolecule: {name} was ended after {SECONDS:.0f} s\n")
         if code != 0:
             # A scenario that failed half-way may have left its sandbox: nothing may outlive the run.
-            down = [PYTHON, "-m", "sandbox", "down"]
+            down: list[str | Path] = [PYTHON, "-m", "sandbox", "down"]
             subprocess.run(down, cwd=ROOT, env=env, check=False, stdout=output, stderr=output)
         output.seek(0)
         return Told(name=name, code=code, output=output.read(), seconds=time.monotonic() - started)
