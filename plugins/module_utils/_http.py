@@ -64,6 +64,8 @@ _USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
 _USERINFO_AND_MORE = re.compile(r"(?<=://).*@", re.DOTALL)
 _UNSAFE_IN_URL = re.compile(r"[\x00-\x20\x7f]")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SCHEME_AND_TOKEN = re.compile(r"[A-Za-z]+ +(\S+)")
+_SHORTEST_SECRET = 4
 _UNSAFE_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # Everything else may be a credential of somebody's own invention, so it is treated as one.
 _HARMLESS_HEADERS = frozenset(
@@ -183,9 +185,11 @@ def secrets_of_headers(headers: Mapping[str, str]) -> set[str]:
     """The values that may be credentials, also without the scheme before them (`Bearer TOKEN` and `TOKEN`)."""
     secrets: set[str] = set()
     for name, value in headers.items():
-        if name.lower() not in _HARMLESS_HEADERS and value:
-            secrets.update({value, value.split()[-1] if value.split() else value})
-    return secrets
+        if name.lower() not in _HARMLESS_HEADERS:
+            with_scheme = _SCHEME_AND_TOKEN.fullmatch(value)
+            secrets.update({value, with_scheme.group(1) if with_scheme else value})
+    # To mask a `1` or `yes` would garble every other word of the result, and hide nothing.
+    return {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
 
 
 # --- Requests --------------------------------------------------------------------------------------------------------
