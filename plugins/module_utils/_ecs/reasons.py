@@ -400,10 +400,11 @@ def kind_for(
 
 
 def hint_for_task(task: Mapping[str, Any]) -> str | None:
-    """`hint_for` of a task as DescribeTasks gives it; None while it has not ended."""
-    if not task.get("stopCode") and task.get("lastStatus") != "STOPPED":
-        return None
+    """`hint_for` of a task as DescribeTasks gives it; None while nothing of it has ended."""
     containers = task.get("containers", [])
+    ended = any(container.get("exitCode") is not None for container in containers)
+    if not task.get("stopCode") and task.get("lastStatus") != "STOPPED" and not ended:
+        return None
     return hint_for(
         task.get("stopCode"),
         task.get("stoppedReason"),

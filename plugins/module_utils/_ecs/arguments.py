@@ -1,0 +1,61 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What modules do around their one call: refuse bad arguments in sentences, and say when they began and how long.
+
+Private to wwhd.qdrant_ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+
+__all__ = ["hide_environment", "refuse", "timed"]
+
+_HIDDEN = "(hidden)"
+
+
+def refuse(problems: Mapping[str, bool]) -> None:
+    """Raise OperationFailed with every sentence whose condition holds, before anything has been done."""
+    sentences = [sentence for sentence, holds in problems.items() if holds]
+    if sentences:
+        raise OperationFailed(" ".join(sentences))
+
+
+def timed(work: Callable[[], dict[str, Any]], *, clock: Clock | None = None) -> dict[str, Any]:
+    """The result of `work` with `started_at` (UTC text) and `elapsed` (seconds); also beside an error's message."""
+    clock = clock or Clock()
+    started_at = clock.utc_text()
+    start = clock.monotonic()
+
+    def stamp(result: dict[str, Any]) -> dict[str, Any]:
+        return {**result, "started_at": started_at, "elapsed": round(clock.monotonic() - start, 3)}
+
+    try:
+        return stamp(work())
+    except OperationFailed as error:
+        error.details = stamp(error.details)
+        raise
+
+
+def hide_environment(value: Any) -> Any:
+    """A copy of a definition or of overrides, as the user wrote it, without the values of environment variables.
+
+    For the record of a module's arguments, which Ansible prints with -vvv and may log.
+    """
+    if isinstance(value, Mapping):
+        return {
+            key: [_hide_value(pair) for pair in item]
+            if key == "environment" and isinstance(item, list)
+            else hide_environment(item)
+            for key, item in value.items()
+        }
+    return [hide_environment(item) for item in value] if isinstance(value, list) else value
+
+
+def _hide_value(pair: Any) -> Any:
+    return {**pair, "value": _HIDDEN} if isinstance(pair, Mapping) and "value" in pair else pair
