@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -244,7 +245,7 @@ def describe_collection(qdrant: Qdrant, name: str, *, exact: bool, query: bool) 
             count = qdrant.call("POST", _path(name, "/points/count"), body={"exact": True}, doing=doing)["count"]
         probe = probe_collection(qdrant, name) if query else Probe(None, "not asked for")
     except RefusedError as refused:
-        if refused.status == 404:
+        if refused.status == HTTPStatus.NOT_FOUND:
             return None
         raise OperationFailed(
             f"Could not read the collection {name!r} of {qdrant.shown}: it answered {refused.status}, "
@@ -335,7 +336,7 @@ def _probe_once(qdrant: Qdrant, name: str) -> Probe:
         if point_id in _search(qdrant, name, vector, limit=1, filter=only_it):
             return Probe(max(len(hits), 1), f"point {point_id} is found, but others are nearer to its own vector")
     except RefusedError as refused:
-        if refused.status == 404:
+        if refused.status == HTTPStatus.NOT_FOUND:
             raise
         return Probe(None, f"the test query was refused ({refused.status}: {refused.reason})")
     return Probe(0, f"point {point_id} is not found by its own vector")
@@ -348,7 +349,9 @@ def _search(qdrant: Qdrant, name: str, vector: Vector, **options: Any) -> list[A
     try:
         body = vector.query_body(**more)
         found = qdrant.call("POST", _path(name, "/points/query"), body=body, doing=doing, since="1.10")["points"]
-    except UnknownPathError:
+    except (UnknownPathError, RefusedError) as error:
+        if isinstance(error, RefusedError) and error.status != HTTPStatus.NOT_FOUND:
+            raise
         found = qdrant.call("POST", _path(name, "/points/search"), body=vector.search_body(**more), doing=doing)
     return [point["id"] for point in found]
 
@@ -406,7 +409,7 @@ def differences_from_expected(
     for name, count in expected.items():
         found = collections.get(name)
         if found is None:
-            sentences.append(f"The collection {name!r} is missing{_of(count)}.")
+            sentences.append(_missing_sentence(name, count, were="were expected"))
         elif count is not None and found["points_count"] != count:
             sentences.append(_count_sentence(name, found["points_count"], count, were="were expected"))
     return sentences
@@ -421,7 +424,7 @@ def differences_from_baseline(
         found = collections.get(name)
         count = before["points_count"]
         if found is None:
-            sentences.append(f"The collection {name!r} is missing{_of(count)}.")
+            sentences.append(_missing_sentence(name, count, were="were there before"))
             continue
         if count is not None and found["points_count"] != count:
             sentences.append(_count_sentence(name, found["points_count"], count, were="were there before"))
@@ -429,19 +432,19 @@ def differences_from_baseline(
             sentences.append(f"The collection {name!r} is red now ({found['optimizer_status']}).")
     for name, found in collections.items():
         if found is not None and name not in baseline:
-            sentences.append(f"The collection {name!r} is new, with {found['points_count']} points.")
+            sentences.append(f"The collection {name!r} is new (points: {found['points_count']}).")
     return sentences
 
 
-def _of(count: int | None) -> str:
-    return "" if count is None else f", with {count} points"
+def _missing_sentence(name: str, count: int | None, *, were: str) -> str:
+    return f"The collection {name!r} is missing{'' if count is None else f' (points that {were}: {count})'}."
 
 
 def _count_sentence(name: str, found: int | None, wanted: int, *, were: str) -> str:
     if found is None:
         return f"The collection {name!r} tells no number of points, {wanted} {were}."
     change = f"{abs(found - wanted)} {'fewer' if found < wanted else 'more'}"
-    return f"The collection {name!r} has {found} points, {wanted} {were} ({change})."
+    return f"The collection {name!r} has {found} points, but {wanted} {were} ({change})."
 
 
 # --- The whole -------------------------------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ differences:
   returned: always, once they could be read
   type: list
   elements: str
-  sample: ["The collection 'documents' has 230 points, 240 were there before (10 fewer)."]
+  sample: ["The collection 'documents' has 230 points, but 240 were there before (10 fewer)."]
 started_at:
   description: When the module began to ask, in UTC.
   returned: always, once they could be read

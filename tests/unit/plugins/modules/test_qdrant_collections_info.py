@@ -1,0 +1,369 @@
+"""qdrant_collections_info as Ansible runs it, against a small Qdrant over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.wwhd.qdrant_ops.plugins.modules.qdrant_collections_info import main
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, FakeQdrant, Reply, free_port, serve
+
+KEY = "k3y-of-the-store"
+
+
+def points(count: int, vector: Any = (0.1, 0.2)) -> dict[int | str, Any]:
+    return {number: list(vector) if isinstance(vector, tuple) else vector for number in range(1, count + 1)}
+
+
+def store(**options: Any) -> FakeQdrant:
+    collections = options.pop("collections", None) or {"documents": points(24), "conversations": points(6)}
+    return FakeQdrant(collections, **options)
+
+
+def info(url: str, *, clock: FakeClock | None = None, check: bool = False, **args: Any) -> Outcome:
+    return run_module(main, {"url": url, "use_proxy": False, **args}, clock=clock or FakeClock(), check=check)
+
+
+def read(qdrant: FakeQdrant, **args: Any) -> Outcome:
+    with serve(qdrant) as server:
+        return info(server.url, **args)
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("version", ["1.7.4", "1.9.9", "1.10.0", "1.19.0"])
+def test_every_collection_is_counted_and_queried(version: str, check: bool) -> None:
+    outcome = read(store(version=version), check=check)
+    assert not outcome.failed, outcome.msg
+    assert not outcome.changed
+    result = outcome.result
+    assert result["version"] == version
+    assert result["differences"] == []
+    assert result["started_at"] == "2026-11-23T15:00:00.000Z"
+    assert result["collections"] == [
+        {
+            "name": name,
+            "status": "green",
+            "optimizer_status": "ok",
+            "points_count": count,
+            "indexed_vectors_count": 0,
+            "segments_count": 2,
+            "query_hits": hits,
+            "query_note": None,
+        }
+        for name, count, hits in [("conversations", 6, 6), ("documents", 24, 10)]
+    ]
+
+
+def test_the_old_and_the_new_path_of_a_query() -> None:
+    paths = []
+    for version in ("1.7.4", "1.10.0"):
+        with serve(store(version=version)) as server:
+            info(server.url, collections=["documents"])
+        paths.append(
+            [asked.path.rpartition("/")[2] for asked in server.asked if asked.path.endswith(("query", "search"))]
+        )
+    assert paths == [["query", "search"], ["query"]]
+
+
+def test_nothing_but_reading_calls_is_made() -> None:
+    with serve(store(version="1.10.0")) as server:
+        info(server.url)
+    assert {(asked.method, asked.path.rpartition("/")[2]) for asked in server.asked} == {
+        ("GET", "collections"),
+        ("GET", "documents"),
+        ("GET", "conversations"),
+        ("POST", "count"),
+        ("POST", "scroll"),
+        ("POST", "query"),
+        ("GET", ""),
+    }
+
+
+def test_names_are_escaped_and_a_path_before_qdrant_is_kept() -> None:
+    qdrant = store(collections={"odd name/ü?": points(2)})
+
+    def behind(asked: Asked) -> Reply:
+        assert asked.path.startswith("/qdrant/")
+        return qdrant(Asked(asked.method, asked.path[len("/qdrant") :], asked.headers, asked.body))
+
+    with serve(behind) as server:
+        outcome = info(f"{server.url}/qdrant/")
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["collections"][0]["points_count"] == 2
+
+
+def test_only_what_was_asked_for() -> None:
+    outcome = read(store(), collections=["documents"], exact=False, query=False)
+    (found,) = outcome.result["collections"]
+    assert (found["name"], found["points_count"]) == ("documents", 31)
+    assert (found["query_hits"], found["query_note"]) == (None, "not asked for")
+
+
+@pytest.mark.parametrize(
+    ("content", "note"),
+    [
+        ({}, "the collection is empty"),
+        (points(3, {}), "point 1 has no vector"),
+        (points(3, None), "point 1 has no vector"),
+        (points(3, {"words": {"indices": [], "values": []}}), "point 1 has no vector"),
+    ],
+)
+def test_what_can_not_be_queried_says_why(content: dict[int | str, Any], note: str) -> None:
+    outcome = read(store(collections={"odd": content}))
+    assert not outcome.failed, outcome.msg
+    (found,) = outcome.result["collections"]
+    assert (found["query_hits"], found["query_note"]) == (None, note)
+
+
+@pytest.mark.parametrize("version", ["1.7.4", "1.10.0"])
+@pytest.mark.parametrize(
+    "vector",
+    [{"image": [0.1], "text": [0.2]}, {"words": {"indices": [3], "values": [0.5]}}, [[0.1], [0.2]]],
+)
+def test_named_sparse_and_multiple_vectors(vector: Any, version: str) -> None:
+    outcome = read(store(collections={"odd": points(3, vector)}, version=version))
+    assert outcome.result["collections"][0]["query_hits"] == 3
+
+
+def test_ids_may_be_uuids() -> None:
+    outcome = read(store(collections={"odd": {"5c56c793-69f3-4fbf-87e6-c4bf54c28c26": [0.1]}}))
+    assert outcome.result["collections"][0]["query_hits"] == 1
+
+
+def test_a_point_that_others_are_nearer_to_is_not_lost() -> None:
+    outcome = read(store(collections={"dot": points(30)}, far=True))
+    assert not outcome.failed, outcome.msg
+    (found,) = outcome.result["collections"]
+    assert found["query_hits"] == 10
+    assert found["query_note"] == "point 1 is found, but others are nearer to its own vector"
+
+
+def test_a_point_that_no_search_finds_is_a_failure() -> None:
+    outcome = read(store(lost=frozenset({1})), fail_on_difference=False)
+    assert outcome.failed
+    assert "'documents' does not answer the test query: point 1 is not found by its own vector." in outcome.msg
+    assert [found["query_hits"] for found in outcome.result["collections"]] == [0, 0]
+
+
+def test_a_query_that_is_refused_is_noted() -> None:
+    fault = Reply(400, {"status": {"error": "Wrong input: Conversion between sparse and regular vectors failed"}})
+    outcome = read(store(version="1.10.0", query_fault=fault))
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["collections"][0]["query_note"] == (
+        "the test query was refused (400: Wrong input: Conversion between sparse and regular vectors failed)"
+    )
+
+
+def test_an_internal_error_is_a_failure() -> None:
+    fault = Reply(500, {"status": {"error": "Service internal error: task panicked"}})
+    outcome = read(store(version="1.10.0", query_fault=fault))
+    assert outcome.failed
+    assert "Could not query the collection 'conversations' of http://127.0.0.1:" in outcome.msg
+    assert "it answered 500, Service internal error: task panicked. The server fails by itself" in outcome.msg
+
+
+def test_an_optimizer_error_is_told() -> None:
+    outcome = read(store(status="red", optimizer={"error": "No space left on device"}))
+    assert outcome.result["collections"][0]["status"] == "red"
+    assert outcome.result["collections"][0]["optimizer_status"] == "No space left on device"
+
+
+# --- Comparing -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_expected_is_there() -> None:
+    outcome = read(store(), expected={"documents": 24, "conversations": None})
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["differences"] == []
+
+
+def test_each_difference_from_what_is_expected_is_named() -> None:
+    outcome = read(store(), expected={"documents": 240, "gone": None, "lost": 7}, fail_on_difference=False)
+    assert outcome.failed
+    assert outcome.result["differences"] == [
+        "The collection 'documents' has 24 points, but 240 were expected (216 fewer).",
+        "The collection 'gone' is missing.",
+        "The collection 'lost' is missing (points that were expected: 7).",
+    ]
+    for sentence in outcome.result["differences"]:
+        assert sentence in outcome.msg
+    assert len(outcome.result["collections"]) == 2
+    assert outcome.result["version"] == "1.7.4"
+
+
+def test_an_earlier_result_is_a_baseline() -> None:
+    before = read(store()).result["collections"]
+    assert not read(store(), baseline=before).failed
+    after = store(collections={"documents": points(20), "new": points(1)})
+    outcome = read(after, baseline=before)
+    told = read(after, baseline=before, fail_on_difference=False)
+    sentences = [
+        "The collection 'conversations' is missing (points that were there before: 6).",
+        "The collection 'documents' has 20 points, but 24 were there before (4 fewer).",
+        "The collection 'new' is new (points: 1).",
+    ]
+    assert outcome.failed
+    assert not told.failed
+    assert outcome.result["differences"] == told.result["differences"] == sentences
+
+
+def test_an_emptied_collection_is_green_and_a_difference() -> None:
+    before = read(store()).result["collections"]
+    outcome = read(store(collections={"documents": {}, "conversations": points(6)}), baseline=before)
+    assert outcome.failed
+    assert "has 0 points, but 24 were there before (24 fewer)" in outcome.msg
+    assert outcome.result["collections"][1]["status"] == "green"
+
+
+def test_a_name_that_does_not_exist_is_an_error_that_tells_the_others() -> None:
+    outcome = read(store(), collections=["documnets"])
+    assert outcome.failed
+    assert "The collection 'documnets' is missing: there are conversations, documents." in outcome.msg
+
+
+def test_no_collections_at_all() -> None:
+    empty = FakeQdrant({})
+    assert read(empty).result["collections"] == []
+    assert "there are no collections" in read(empty, collections=["a"]).msg
+
+
+# --- What goes wrong -------------------------------------------------------------------------------------------------
+
+
+def test_a_starting_service_is_asked_until_it_answers() -> None:
+    qdrant = store()
+    starting = [Reply(502, "<html>Bad Gateway</html>"), Reply(503, "<html>"), Reply(504)]
+    with serve(lambda asked: starting.pop(0) if starting else qdrant(asked)) as server:
+        outcome = info(server.url, timeout=10)
+    assert not outcome.failed, outcome.msg
+    assert 0.5 < outcome.result["elapsed"] < 3
+
+
+def test_an_address_where_nothing_listens() -> None:
+    clock = FakeClock()
+    url = f"http://127.0.0.1:{free_port()}"
+    outcome = info(url, clock=clock, timeout=10)
+    assert outcome.failed
+    assert outcome.msg.startswith(f"Could not list the collections of {url} within 10 s: connection refused (")
+    assert outcome.msg.endswith("Nothing listens there: check that the service runs, and the port.")
+    assert clock.now == 10
+
+
+def test_a_service_that_never_gets_ready() -> None:
+    with serve(lambda asked: Reply(503, "no target")) as server:
+        outcome = info(server.url, timeout=5)
+    assert f"Could not list the collections of {server.url} within 5 s: status 503 (" in outcome.msg
+    assert "no target is registered" in outcome.msg
+
+
+def test_one_deadline_for_all_calls() -> None:
+    clock = FakeClock()
+    qdrant = store()
+
+    def slowly(asked: Asked) -> Reply:
+        clock.now += 2
+        return Reply(503) if asked.path.endswith("count") else qdrant(asked)
+
+    with serve(slowly) as server:
+        outcome = info(server.url, clock=clock, timeout=9)
+    assert outcome.failed
+    assert "Could not count the points of the collection 'conversations'" in outcome.msg
+    assert clock.now < 13
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        ((403, "Invalid api-key"), "403: Invalid api-key"),
+        ((401, "Invalid API key or JWT"), "401: Invalid API key or JWT"),
+    ],
+)
+def test_a_wrong_key(refusal: tuple[int, str], words: str) -> None:
+    with serve(store(key=KEY, refusal=refusal)) as server:
+        wrong = info(server.url, api_key="wr0ng-key")
+        none = info(server.url)
+        right = info(server.url, api_key=KEY)
+    assert wrong.msg.startswith(f"Could not list the collections of {server.url}: it refused the API key ({words}).")
+    assert none.msg.endswith(f"it wants an API key ({words}). Give it in api_key.")
+    assert not right.failed
+    assert len([asked for asked in server.asked if asked.headers.get("api-key") in (None, "wr0ng-key")]) == 2
+
+
+def test_the_key_is_never_shown() -> None:
+    def echo(asked: Asked) -> Reply:
+        return Reply(200, f"<html>{json.dumps(dict(asked.headers))}</html>")
+
+    with serve(echo) as server:
+        outcome = info(server.url, api_key=KEY)
+        broken = info(server.url, api_key=f"{KEY}\n")
+    assert server.asked[0].headers["api-key"] == KEY
+    assert outcome.failed
+    assert broken.failed
+    assert KEY not in json.dumps(outcome.result)
+    assert KEY not in json.dumps(broken.result)
+    assert "api_key: the value of api-key has a line break" in broken.msg
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (
+            Reply(200, "<html>Welcome</html>"),
+            "answered 200 with text/html that is not Qdrant's ('<html>Welcome</html>')",
+        ),
+        (Reply(404, {"detail": "Not Found"}), "answered 404 with application/json that is not Qdrant's"),
+        (Reply(200, {"result": {"names": []}, "status": "ok"}), "its answer has no collections in it"),
+        (Reply(200, {"result": None, "status": "fine"}), "is not Qdrant's"),
+        (Reply(200, [1, 2]), "is not Qdrant's"),
+        (Reply(404, {"status": {"error": "Not found"}}), "it answered 404, Not found. Check the url."),
+    ],
+)
+def test_an_answer_that_is_not_qdrants(reply: Reply, words: str) -> None:
+    with serve(lambda asked: reply) as server:
+        outcome = info(server.url)
+    assert outcome.failed
+    assert words in outcome.msg
+    assert "url" in outcome.msg
+    assert len(server.asked) == 1
+
+
+def test_a_root_that_is_not_passed_on_is_no_failure() -> None:
+    qdrant = store()
+    with serve(lambda asked: Reply(404, "<html>") if asked.path == "/" else qdrant(asked)) as server:
+        outcome = info(server.url)
+    assert not outcome.failed
+    assert outcome.result["version"] is None
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ({"url": "localhost:6333"}, "does not begin with http:// or https://"),
+        ({"url": "http://host:6333/?a=b"}, "without a query or a fragment"),
+        ({"timeout": -1}, "timeout is -1"),
+        ({"attempt_timeout": 0}, "attempt_timeout is 0"),
+        ({"collections": ["a", ""]}, "collections has an empty name"),
+        ({"expected": {"a": -1}}, "expected: 'a' is -1"),
+        ({"expected": {"a": 1}, "exact": False}, "expected has counts, but exact is false"),
+        ({"baseline": [{"points_count": 3}]}, "baseline: entry 0 has no name"),
+        ({"client_cert": "/no/such.pem"}, "client_cert is '/no/such.pem', which is not a file"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_asked(args: dict[str, Any], words: str) -> None:
+    with serve(store()) as server:
+        outcome = info(**{"url": server.url, **args})
+    assert outcome.failed
+    assert words in outcome.msg
+    assert server.asked == []
+
+
+def test_userinfo_is_masked() -> None:
+    with serve(lambda asked: Reply(404, "<html>")) as server:
+        outcome = info(server.url.replace("//", "//operator:tops3cret@"))
+    text = json.dumps(outcome.result)
+    assert "tops3cret" not in text
+    assert "operator" not in text
+    assert f"http://***@127.0.0.1:{server.port}" in outcome.msg
