@@ -25,6 +25,10 @@ SANITY = CACHE / "sanity"
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 # The pip that ansible-test of core 2.19 asks for, in the file name under which it keeps a download.
 INSTALLER = "get_pip_24_2.py"
+INSTALL = """\
+import subprocess, sys
+sys.exit(subprocess.call([sys.executable, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL))
+"""
 
 
 def main(arguments: list[str]) -> int:
@@ -68,9 +72,7 @@ def prepare_home(home: Path) -> None:
     config = home / ".config" / "pip" / "pip.conf"
     for path in (installer, config):
         path.parent.mkdir(parents=True, exist_ok=True)
-    installer.write_text(
-        'import subprocess, sys\nsys.exit(subprocess.call([sys.executable, "-m", "ensurepip", "--default-pip"]))\n'
-    )
+    installer.write_text(INSTALL)
     config.write_text(pip_config.as_file(pip_config.read(PYTHON)))
 
 

@@ -148,7 +148,7 @@ def unpack_collections() -> None:
 def download_wheel() -> Path:
     wheels = CACHE / "wheels"
     pin = next(line.strip() for line in (REQUIREMENTS / "collections.txt").read_text().splitlines() if "==" in line)
-    name, _, version = pin.partition("==")
+    name, version = pin.split("==")
     pattern = f"{name}-{version}-*.whl"
     if not list(wheels.glob(pattern)):
         print(f"set-up: the wheel of {pin}, 54 MB, once", flush=True)
