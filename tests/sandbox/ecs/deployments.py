@@ -1,0 +1,148 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deployments of a service: how they begin, complete, fail, and roll back."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from sandbox.ecs.model import Definition, Deployment, Service, Task, deployment_id
+
+if TYPE_CHECKING:
+    from sandbox.ecs.engine import Engine
+
+_KEPT_EVENTS = 100
+
+
+def event(engine: Engine, service: Service, text: str) -> None:
+    """A service event; the newest is first."""
+    service.events.appendleft(
+        {
+            "id": engine.next_uuid(),
+            "createdAt": engine.clock.wall(),
+            "message": f"(service {service.name}) {text}",
+        }
+    )
+
+
+def begin(engine: Engine, service: Service, definition: Definition) -> Deployment:
+    """A new PRIMARY deployment; the one before becomes ACTIVE and wants no tasks any more."""
+    now = engine.clock.wall()
+    for old in service.deployments:
+        old.status, old.desired, old.updated_at = "ACTIVE", 0, now
+    deployment = Deployment(
+        id=deployment_id(),
+        definition=definition,
+        created_at=now,
+        updated_at=now,
+        desired=service.desired,
+        network=service.network,
+        launch_type=service.launch_type,
+        capacity=service.capacity,
+        platform_version=service.platform_version,
+    )
+    deployment.reason = f"ECS deployment {deployment.id} in progress."
+    service.deployments.insert(0, deployment)
+    service.definition = definition
+    service.steady = False
+    return deployment
+
+
+def threshold(service: Service) -> int:
+    """After how many failed tasks the circuit breaker acts."""
+    custom: dict[str, Any] = service.breaker.get("thresholdConfiguration") or {}
+    if custom.get("type") == "COUNT":
+        return max(1, int(custom["value"]))
+    share = float(custom.get("value", 50)) / 100
+    count = math.ceil(share * service.desired)
+    return max(1, count) if custom.get("type") == "UNBOUNDED_PERCENT" else min(max(count, 3), 200)
+
+
+def count_start_failures(engine: Engine, service: Service, tasks: list[Task]) -> None:
+    """Tasks that never reached RUNNING count against their deployment and slow the next start down."""
+    for task in tasks:
+        deployment = task.deployment
+        if task.counted or task.wanted or deployment is None:
+            continue
+        task.counted = True
+        if task.reached_running:
+            deployment.next_start = max(deployment.next_start, engine.clock.now() + engine.settings.reaction)
+        elif task.stop_code == "TaskFailedToStart":
+            start_failed(engine, service, deployment)
+
+
+def start_failed(engine: Engine, service: Service, deployment: Deployment) -> None:
+    deployment.failed += 1
+    deployment.start_failures += 1
+    deployment.updated_at = engine.clock.wall()
+    slow = deployment.start_failures - 3
+    if slow < 0:
+        delay = engine.settings.reaction
+    else:
+        delay = min(engine.settings.start_backoff_cap, 10.0 * 2**slow)
+        if slow == 0:
+            event(engine, service, "is unable to consistently start tasks successfully.")
+    deployment.next_start = engine.clock.now() + delay
+
+
+def advance(engine: Engine, service: Service, tasks: list[Task], *, healthy: int) -> None:
+    """Completes, fails or rolls back the PRIMARY deployment, and drops those that are done with."""
+    primary = service.primary
+    if primary is None:
+        return
+    wanted = [task for task in tasks if task.wanted]
+    only_primary = all(task.deployment is primary for task in wanted)
+    if healthy:
+        primary.failed = primary.start_failures = 0
+    if primary.rollout == "IN_PROGRESS" and only_primary and healthy == len(wanted) == service.desired:
+        _complete(engine, service, primary)
+    elif primary.rollout == "IN_PROGRESS" and service.breaker.get("enable") and primary.failed >= threshold(service):
+        _break(engine, service, primary)
+    steady = primary.rollout == "COMPLETED" and only_primary and healthy == len(wanted) == service.desired
+    if steady and not service.steady:
+        event(engine, service, "has reached a steady state.")
+    service.steady = steady
+    _drop_finished(service, wanted)
+
+
+def _complete(engine: Engine, service: Service, primary: Deployment) -> None:
+    primary.rollout, primary.completed_once = "COMPLETED", True
+    primary.reason = f"ECS deployment {primary.id} completed."
+    primary.updated_at = engine.clock.wall()
+    service.last_good = primary
+    event(engine, service, f"(deployment {primary.id}) deployment completed.")
+
+
+def _break(engine: Engine, service: Service, primary: Deployment) -> None:
+    primary.rollout = "FAILED"
+    primary.reason = "ECS deployment circuit breaker: tasks failed to start."
+    primary.updated_at = engine.clock.wall()
+    primary.halted = True
+    event(engine, service, f"(deployment {primary.id}) deployment failed: tasks failed to start.")
+    good = service.last_good
+    if not service.breaker.get("rollback") or good is None or good is primary:
+        return
+    event(engine, service, f"rolling back to deployment {good.id}.")
+    primary.status, primary.desired = "ACTIVE", 0
+    service.deployments = [d for d in service.deployments if d is not good]
+    service.deployments.insert(0, good)
+    good.status, good.desired, good.rollout = "PRIMARY", service.desired, "IN_PROGRESS"
+    good.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.id}."
+    good.updated_at, good.failed, good.start_failures, good.halted = engine.clock.wall(), 0, 0, False
+    good.is_rollback = True
+    service.definition = good.definition
+
+
+def _drop_finished(service: Service, wanted: list[Task]) -> None:
+    primary = service.primary
+    busy = {id(task.deployment) for task in wanted}
+    done = primary is not None and primary.rollout == "COMPLETED"
+    service.deployments = [
+        d for d in service.deployments
+        if d is primary or id(d) in busy or (d.rollout == "FAILED" and not done)
+    ]  # fmt: skip
+
+
+__all__ = ["advance", "begin", "count_start_failures", "event", "start_failed", "threshold"]
