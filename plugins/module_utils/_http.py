@@ -86,7 +86,7 @@ _HARMLESS_HEADERS = frozenset(
 
 
 def http_argument_spec() -> dict[str, dict[str, Any]]:
-    """The options of the documentation fragment `http`."""
+    """The options of the documentation fragment `http_options`."""
     return {
         "validate_certs": {"type": "bool", "default": True},
         "ca_path": {"type": "path"},

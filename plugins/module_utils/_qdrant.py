@@ -442,7 +442,7 @@ def _missing_sentence(name: str, count: int | None, *, were: str) -> str:
 
 def _count_sentence(name: str, found: int | None, wanted: int, *, were: str) -> str:
     if found is None:
-        return f"The collection {name!r} tells no number of points, {wanted} {were}."
+        return f"The collection {name!r} tells no number of points, but {wanted} {were}."
     change = f"{abs(found - wanted)} {'fewer' if found < wanted else 'more'}"
     return f"The collection {name!r} has {found} points, but {wanted} {were} ({change})."
 

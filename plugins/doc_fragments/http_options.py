@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """`extends_documentation_fragment: wwhd.qdrant_ops.http`."""
+    """`extends_documentation_fragment: wwhd.qdrant_ops.http_options`."""
 
     DOCUMENTATION = r"""
 options:
