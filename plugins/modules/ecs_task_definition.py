@@ -10,9 +10,9 @@ module: ecs_task_definition
 short_description: Register an ECS task definition only where it differs
 version_added: 0.1.0
 description:
-  - Compares the definition with the family's latest active revision by what both mean, and registers a new revision only
-    on a difference. Whatever was changed, added or removed is a difference. The order of lists that have none (such as
-    environment variables or volumes), ECS's defaults and what ECS adds by itself are not.
+  - Compares the definition with the family's latest active revision by what both mean, and registers a new revision
+    only on a difference. Whatever was changed, added or removed is a difference. The order of lists that have none
+    (such as environment variables or volumes), ECS's defaults and what ECS adds by itself are not.
   - Can deregister old revisions that nothing uses.
 author:
   - wwhd team (@wwhd)
@@ -26,8 +26,8 @@ options:
     default: present
   definition:
     description:
-      - The definition as RegisterTaskDefinition takes it, in camelCase or snake_case. Keys that are the user's own (log
-        options, labels) stay as they are. Numbers and texts take the type that ECS wants.
+      - The definition as RegisterTaskDefinition takes it, in camelCase or snake_case. Keys that are the user's own
+        (log options, labels) stay as they are. Numbers and texts take the type that ECS wants.
       - What ECS added to a definition that was read from it (revision, status and the like) is left aside.
       - A member that ECS does not know is refused by name.
       - Needed with O(state=present).
@@ -38,17 +38,18 @@ options:
   keep:
     description:
       - How many of the newest active revisions stay; older ones are deregistered. By default all stay.
-      - One that is in use stays in any case. To know it, the module looks, in each of O(clusters), at every service (its
-        own definition, its deployments and its task sets, also at a desired count of 0) and at every task of the family
-        whose processes may live.
+      - One that is in use stays in any case. To know it, the module looks, in each of O(clusters), at every service
+        (its own definition, its deployments and its task sets, also at a desired count of 0) and at every task of the
+        family whose processes may live.
     type: int
   clusters:
-    description: The clusters, by name or ARN, to look for users of a revision in. By default every cluster of the region.
+    description:
+      - The clusters, by name or ARN, to look for users of a revision in. By default every cluster of the region.
     type: list
     elements: str
   tags:
     description:
-      - Tags that the definition must have. Tags alone never make a new revision; they are added to the one that is there.
+      - Tags that the definition must have. Tags alone never make a new revision; they are added to the latest one.
       - Tags that are not named here stay.
     type: dict
 extends_documentation_fragment:
@@ -143,7 +144,7 @@ registered:
   type: bool
   sample: true
 differences:
-  description: In what the definition differs from the latest active revision, and tags that were added, in a few words each.
+  description: In what the definition differs from the latest active revision, and the tags added, in a few words each.
   returned: success
   type: list
   elements: str
