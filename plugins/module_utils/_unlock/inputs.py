@@ -123,9 +123,10 @@ def faults_of_inputs(
 
 
 def _misspelt(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    # Compared without the prefix, which would make any two names look alike.
+    near = difflib.get_close_matches(name[len(PREFIX) :], [other[len(PREFIX) :] for other in known], n=1)
     if near:
-        return f"{name} is not a variable of this role: did you mean {near[0]}?"
+        return f"{name} is not a variable of this role: did you mean {PREFIX}{near[0]}?"
     return f"{name} is not a variable of this role: remove it, or see the role's README for the names that there are."
 
 

@@ -1,0 +1,179 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run ends with."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result import cleaner_report, make_result
+
+LINES = [
+    '{"path":"/a/LOCK","action":"held","why":"waiting for its holder to let go","waiting":true}',
+    '{"path":"/a/LOCK","action":"removed","why":""}',
+    '{"path":"/b/LOCK","action":"held","why":"another process holds it"}',
+    '{"path":"/c\\u000a.lock","action":"kept","why":"it is a link"}',
+    "find: /x: Permission denied",
+    '{"path":"/d.lock","action":"removed","why":"by word","was_held":true}',
+    '{"summary":{"run_id":"r","exit_code":3}}',
+]
+
+
+def step(at: int, seconds: float = 1.0, **more: Any) -> dict[str, Any]:
+    return {"started_at": f"2026-11-23T12:{at // 60:02}:{at % 60:02}.000Z", "elapsed": seconds, **more}
+
+
+def wait(lines: list[str], code: int | None) -> dict[str, Any]:
+    return step(
+        20,
+        5.0,
+        tasks=[{"task_arn": "arn:task/1", "containers": [{"name": "cleaner", "exit_code": code}]}],
+        logs={"cleaner": lines},
+    )
+
+
+def points(**counts: int) -> dict[str, Any]:
+    return step(70, 0.5, collections=[{"name": name, "points_count": count} for name, count in counts.items()])
+
+
+def raw(**changes: Any) -> dict[str, Any]:
+    cleaned = wait([LINES[1], LINES[6]], 0)
+    base: dict[str, Any] = {
+        "plan": {
+            "needed": True,
+            "go": True,
+            "why": ["0 of 1 run"],
+            "run_id": "r",
+            "desired_count_before": 1,
+            "desired_count_after": 1,
+        },
+        "phases": {
+            "preflight": [step(0, 2.0), {"skipped": True}],
+            "quiesce": [step(5, 10.0, changed=True)],
+            "guard": [step(16)],
+            "clean": [step(18, 0.5, changed=True), step(19, 0.5, changed=True), cleaned],
+            "redeploy": [step(26, 40.0, changed=True)],
+            "verify": [step(67), step(68), points(docs=240)],
+            "restore": [step(71, changed=True)],
+        },
+        "info": {"diagnosis": {"verdict": "locks_held"}},
+        "wait": cleaned,
+        "deployment": {"deployment": {"id": "ecs-svc/1"}},
+        "health": step(68, attempts=3, successes=3, last={"status": 200}),
+        "collections": points(docs=240),
+        "asked": True,
+        "service": "backend",
+        "environment": "dev",
+    }
+    return {**base, **changes}
+
+
+def test_the_cleaners_log_is_read_whatever_else_is_in_it() -> None:
+    report = cleaner_report(LINES)
+    assert [(f["path"], f["action"]) for f in report["files"]] == [
+        ("/a/LOCK", "removed"),
+        ("/b/LOCK", "held"),
+        ("/c\n.lock", "kept"),
+        ("/d.lock", "removed"),
+    ]
+    assert report["summary"] == {"run_id": "r", "exit_code": 3}
+    assert report["notes"] == ["find: /x: Permission denied"]
+    assert cleaner_report(["", "5", "null", '["path"]'])["files"] == []
+
+
+def test_a_good_run() -> None:
+    result = make_result(raw(collections_before=points(docs=240)))
+    assert result["outcome"] == "unlocked"
+    assert result["changed"] is True
+    assert result["summary"] == [
+        "backend (dev) is healthy again.",
+        "1 lock file removed.",
+        "The data is whole: 240 points in 1 collection, the same as before the run.",
+        "It was down for 63 s during this run.",
+    ]
+    assert [(p["name"], p["seconds"]) for p in result["phases"]] == [
+        ("preflight", 2.0), ("quiesce", 10.0), ("guard", 1.0), ("clean", 7.0), ("redeploy", 40.0), ("verify", 3.5),
+        ("restore", 1.0),
+    ]  # fmt: skip
+    assert result["downtime_seconds"] == 63.0
+    assert result["cleaner"]["exit_code"] == 0
+    assert result["cleaner"]["task_arn"] == "arn:task/1"
+    assert result["verification"]["data_whole"] is True
+    json.dumps(result)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "whole"),
+    [
+        ({"collections_before": points(docs=241)}, "differs from before the run: docs: 241 before, 240 now.", False),
+        ({"expected": True}, "The data is whole: 240 points in 1 collection, as expected.", True),
+        ({"last": {"at": "monday", "points": {"docs": 240}}}, "the same as in the last verified run (monday).", True),
+        ({"last": {"at": "mon", "points": {"docs": 9}}}, "the last verified run (mon): docs: 9 before, 240 now.", None),
+        ({}, "there was no earlier count to compare with.", None),
+        ({"collections": {"skipped": True}, "asked": False}, "set qdrant_unlock_qdrant_url", None),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_the_data(changes: dict[str, Any], said: str, whole: bool | None) -> None:
+    result = make_result(raw(**changes))
+    assert said in " ".join(result["summary"])
+    assert result["verification"]["data_whole"] is whole
+
+
+def test_nothing_to_do() -> None:
+    result = make_result(
+        raw(plan={"needed": False, "why": ["the service is healthy"]}, phases={"preflight": [step(0)]}, wait={})
+    )
+    assert result["outcome"] == "nothing_to_do"
+    assert result["changed"] is False
+    assert result["summary"] == ["Nothing to do: backend (dev): the service is healthy. Nothing was changed."]
+
+
+def test_check_mode_says_would() -> None:
+    result = make_result(raw(check_mode=True))
+    assert result["outcome"] == "check"
+    assert "would be stopped" in result["summary"][0]
+
+
+def failed(**changes: Any) -> dict[str, Any]:
+    return make_result(raw(failure={"task": "Wait for the cleaner", "msg": "It ended with 3."}, **changes))
+
+
+def test_held_locks_fail_with_their_names_and_the_way_on() -> None:
+    result = failed(wait=wait(LINES, 3), restore=step(80))
+    text = " ".join(result["summary"])
+    assert result["outcome"] == "failed"
+    assert text.startswith(
+        "The unlock FAILED at: Wait for the cleaner. The cleaner ended with exit code 3: locks are still held."
+    )
+    assert "1 held and left alone: /b/LOCK." in text
+    assert "2 lock files removed (1 of them held, by explicit word), 1 kept." in text
+    assert "qdrant_unlock_held_locks=delete" in text
+    assert text.endswith("The service is restored: desired count 1, autoscaling and tags as they were.")
+    assert [lock["path"] for lock in result["locks"]["held"]] == ["/b/LOCK"]
+    assert result["downtime_seconds"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"left_stopped": True}, "left stopped (desired count 0)"),
+        ({"restore_failure": {"msg": "denied."}}, "Restoring failed too: denied. Run this again"),
+        ({"restore": {"skipped": True}}, "Nothing had been changed."),
+        ({"wait": wait([], 0), "restore": step(80)}, "The cleaner's report did not arrive"),
+    ],
+)
+def test_a_failure_says_what_state_is_left(changes: dict[str, Any], said: str) -> None:
+    assert said in " ".join(failed(**changes)["summary"])
+
+
+def test_inspection() -> None:
+    lines = ['{"path":"/a/LOCK","action":"free","why":"nobody holds it"}', LINES[2], LINES[3], LINES[6]]
+    result = make_result(raw(inspect=True, wait=wait(lines, 0)))
+    assert result["outcome"] == "inspected"
+    assert result["summary"] == [
+        "3 lock files found: 1 held, 1 free, 1 not lock files by the rule. Nothing was changed."
+    ]
