@@ -1,0 +1,264 @@
+"""ecs_service_info as Ansible runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_info import main
+from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
+    CLUSTER,
+    DEPLOYMENT,
+    GROUP,
+    SERVICE,
+    World,
+    event,
+    task,
+    task_arn,
+)
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
+
+PANIC = (
+    "Panic occurred in file /qdrant/lib/collection/src/shards/replica_set/mod.rs at line 261: Failed to load local "
+    'shard "./storage/collections/X/0": Service internal error: RocksDB open error: IO error: While lock file: '
+    "./storage/collections/X/0/segments/U/LOCK: Resource temporarily unavailable"
+)
+
+
+def info(world: World, *, check: bool = False, **args: Any) -> tuple[Outcome, RecordedAws]:
+    with RecordedAws(world.script()) as aws:
+        return run_module(main, {"cluster": CLUSTER, "service": SERVICE, **args}, aws=aws, check=check), aws
+
+
+def healthy_world() -> World:
+    world = World(tasks=[task(1)])
+    world.targets = [world.target(1, "healthy")]
+    return world
+
+
+def stuck_world(crashes: int = 7) -> World:
+    world = World(
+        tasks=[
+            task(
+                number,
+                last="STOPPED",
+                desired="STOPPED",
+                exits={"qdrant": 101, "fastapi": 137},
+                stopCode="EssentialContainerExited",
+                stoppedReason="Essential container in task exited",
+            )
+            for number in range(1, crashes + 1)
+        ]
+    )
+    world.service["runningCount"] = world.service["deployments"][0]["runningCount"] = 0
+    world.service["deployments"][0]["rolloutState"] = "IN_PROGRESS"
+    for number in range(1, crashes + 1):
+        world.logs[f"qdrant/qdrant/{number:032x}"] = [f"start of {number}", "loading", PANIC]
+    return world
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_healthy_service(check: bool) -> None:
+    outcome, aws = info(healthy_world(), check=check)
+    result = outcome.result
+    assert not outcome.failed, outcome.msg
+    assert not outcome.changed
+    assert aws.writes == []
+    assert result["healthy"] is True
+    assert result["unhealthy_because"] == []
+    assert result["diagnosis"]["verdict"] == "healthy"
+    assert result["network"] == {
+        "subnets": ["subnet-677d281e"],
+        "security_groups": ["sg-0a75b2c312d17f654"],
+        "assign_public_ip": True,
+    }
+    assert result["volumes"] == [
+        {
+            "name": "data",
+            "file_system_id": "fs-00b8168893587fd61",
+            "access_point_id": "fsap-0a1b2c3d4e5f60718",
+            "root_directory": "/",
+            "transit_encryption": "ENABLED",
+            "iam": True,
+            "containers": [
+                {"name": "fastapi", "image": "wwhd/backend:1", "container_path": "/data", "read_only": False},
+                {
+                    "name": "qdrant",
+                    "image": "qdrant/qdrant:v1.7.4",
+                    "container_path": "/qdrant/storage",
+                    "read_only": False,
+                },
+            ],
+        }
+    ]
+    assert result["log_configurations"]["qdrant"] == {
+        "group": "/ecs/wwhd-backend",
+        "prefix": "qdrant",
+        "region": "us-west-2",
+    }
+    assert result["targets"] == [
+        {
+            "target_group_arn": GROUP,
+            "problem": None,
+            "health_check": {"path": "/health", "port": "traffic-port", "protocol": "HTTP"},
+            "deregistration_delay": 300,
+            "targets": [{"id": "10.0.0.1", "port": 8000, "state": "healthy", "reason": None, "description": None}],
+        }
+    ]
+    assert result["autoscaling"] is None
+    assert result["tasks"][0]["protected"] is False
+    assert result["tasks"][0]["gone"] is False
+    assert result["started_at"].endswith("Z")
+    assert result["elapsed"] >= 0
+
+
+def test_no_value_of_an_environment_is_returned() -> None:
+    outcome, _aws = info(healthy_world())
+    containers = outcome.result["task_definition"]["container_definitions"]
+    assert [container["environment_names"] for container in containers] == [["API_KEY"], ["API_KEY"]]
+    assert "a-secret-value" not in str(outcome.result)
+
+
+def test_tags_are_a_dict_and_scaling_is_told() -> None:
+    world = healthy_world()
+    world.service["tags"] = [{"key": "env", "value": "dev"}]
+    world.scalable = {
+        "MinCapacity": 1,
+        "MaxCapacity": 3,
+        "SuspendedState": {"DynamicScalingInSuspended": True},
+    }
+    result = info(world)[0].result
+    assert result["service"]["tags"] == {"env": "dev"}
+    assert result["autoscaling"] == {
+        "min_capacity": 1,
+        "max_capacity": 3,
+        "suspended_state": {
+            "dynamic_scaling_in_suspended": True,
+            "dynamic_scaling_out_suspended": False,
+            "scheduled_scaling_suspended": False,
+        },
+    }
+
+
+def test_a_service_that_cannot_take_its_locks() -> None:
+    outcome, aws = info(stuck_world(), stopped=2, log_lines=2)
+    result = outcome.result
+    assert result["healthy"] is False
+    assert result["diagnosis"]["verdict"] == "locks_held"
+    assert "app_error" in result["diagnosis"]["also"]
+    assert any("While lock file" in line for line in result["diagnosis"]["evidence"])
+    assert [entry["task_arn"] for entry in result["tasks"]] == [task_arn(7), task_arn(6)]
+    qdrant = result["tasks"][0]["containers"][1]
+    assert qdrant["exit_code"] == 101
+    assert qdrant["logs"] == ["loading", PANIC]
+    assert result["tasks"][0]["hint"].startswith("Exit code 101")
+    assert len({params["logStreamName"] for params in aws.params("logs:GetLogEvents")}) == 4
+    assert len(aws.params("ecs:DescribeTaskDefinition")) == 1
+
+
+def test_a_task_that_is_still_being_stopped_explains_itself() -> None:
+    world = stuck_world(1)
+    world.tasks[0].update(lastStatus="DEACTIVATING")
+    result = info(world)[0].result
+    assert result["tasks"][0]["gone"] is False
+    assert result["diagnosis"]["verdict"] == "locks_held"
+
+
+def test_events_are_limited() -> None:
+    world = healthy_world()
+    world.service["events"] = [event(number, f"(service wwhd-backend) {number}") for number in range(9, 0, -1)]
+    result = info(world, events=3)[0].result
+    assert [entry["message"][-1] for entry in result["service"]["events"]] == ["9", "8", "7"]
+
+
+def test_protection_is_told_and_its_absence_is_not_an_error() -> None:
+    world = healthy_world()
+    world.overrides["ecs:GetTaskProtection"] = [Fault("AccessDeniedException", "not authorized")]
+    outcome, _aws = info(world)
+    assert not outcome.failed
+    assert outcome.result["tasks"][0]["protected"] is None
+
+
+@pytest.mark.parametrize("status", ["DRAINING", "INACTIVE"])
+def test_a_service_that_is_going_away_is_told_as_it_is(status: str) -> None:
+    world = healthy_world()
+    world.service.update(status=status)
+    result = info(world)[0].result
+    assert result["service"]["status"] == status
+    assert result["healthy"] is False
+    assert result["unhealthy_because"][0] == f"The service is {status}, not ACTIVE."
+
+
+def test_an_unknown_service_is_named_with_the_nearest_ones() -> None:
+    outcome, _aws = info(World(), service="wwhd-backed")
+    assert outcome.failed
+    assert "wwhd-backed in cluster wwhd-cluster (MISSING)" in outcome.msg
+    assert "nearest first: wwhd-backend, worker." in outcome.msg
+    assert outcome.result["existing_services"] == ["worker", "wwhd-backend"]
+
+
+def test_an_unknown_cluster_is_named_with_the_nearest_ones() -> None:
+    outcome, _aws = info(World(), cluster="wwhd-clutter")
+    assert outcome.failed
+    assert "there is no cluster wwhd-clutter" in outcome.msg
+    assert "nearest first: wwhd-cluster, other." in outcome.msg
+
+
+def test_names_that_may_not_be_listed_do_not_hide_the_error() -> None:
+    world = World()
+    world.overrides["ecs:ListServices"] = [Fault("AccessDeniedException", "no")]
+    outcome, _aws = info(world, service="nobody")
+    assert outcome.failed
+    assert "AWS knows no service nobody" in outcome.msg
+    assert "nearest" not in outcome.msg
+
+
+def test_what_aws_refuses_is_said_with_the_permission() -> None:
+    world = healthy_world()
+    world.overrides["application-autoscaling:DescribeScalableTargets"] = [Fault("AccessDeniedException", "no")]
+    outcome, _aws = info(world)
+    assert outcome.failed
+    assert "read the autoscaling of service wwhd-backend in cluster wwhd-cluster" in outcome.msg
+    assert "application-autoscaling:DescribeScalableTargets" in outcome.msg
+
+
+@pytest.mark.parametrize("name", ["stopped", "log_lines", "events"])
+def test_negative_numbers_are_refused_before_any_call(name: str) -> None:
+    outcome, aws = info(World(), **{name: -1})
+    assert outcome.failed
+    assert outcome.msg == f"Nothing was done: {name} must be 0 or more, not -1."
+    assert aws.calls == []
+
+
+def test_a_deleted_target_group_is_a_finding() -> None:
+    world = healthy_world()
+    world.overrides["elbv2:DescribeTargetGroups"] = [Fault("TargetGroupNotFound", "gone")]
+    result = info(world)[0].result
+    assert result["unhealthy_because"] == [f"Load balancer: target group {GROUP} does not exist."]
+
+
+def test_targets_of_others_in_a_shared_group_do_not_count() -> None:
+    world = healthy_world()
+    world.targets = [
+        world.target(1, "healthy"),
+        world.target(99, "unhealthy", "Target.Timeout"),
+        world.target(1, "draining"),
+    ]
+    assert info(world)[0].result["healthy"] is True
+
+
+def test_an_unhealthy_target_of_its_own_counts() -> None:
+    world = healthy_world()
+    world.targets = [world.target(1, "unhealthy", "Target.FailedHealthChecks")]
+    result = info(world)[0].result
+    assert result["diagnosis"]["verdict"] == "health_check"
+    assert result["unhealthy_because"] == [
+        "Load balancer: target 10.0.0.1:8000 of wwhd-backend is unhealthy (Target.FailedHealthChecks)."
+    ]
+
+
+def test_the_deployment_named_is_the_one_in_the_answer() -> None:
+    result = info(healthy_world())[0].result
+    assert result["service"]["deployments"][0]["id"] == DEPLOYMENT

@@ -1,0 +1,279 @@
+"""ecs_service_redeploy as Ansible runs it, against a service that changes as the clock goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_redeploy import main
+from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
+    CLUSTER,
+    DEFINITION,
+    DEPLOYMENT,
+    SERVICE,
+    World,
+    event,
+    task,
+    task_arn,
+)
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import RecordedAws
+
+NEW = "ecs-svc/2000000000000000002"
+PANIC = "IO error: While lock file: ./storage/collections/X/0/segments/U/LOCK: Resource temporarily unavailable"
+
+
+def redeploy(
+    world: World, *, clock: FakeClock | None = None, check: bool = False, **args: Any
+) -> tuple[Outcome, RecordedAws]:
+    with RecordedAws(world.script()) as aws:
+        outcome = run_module(
+            main, {"cluster": CLUSTER, "service": SERVICE, **args}, aws=aws, clock=clock or FakeClock(), check=check
+        )
+        return outcome, aws
+
+
+def rolling(world: World) -> None:
+    """UpdateService starts the deployment NEW beside the old one."""
+
+    def start(params: dict[str, Any]) -> None:
+        old = {**world.service["deployments"][0], "status": "ACTIVE", "desiredCount": 0}
+        new = world.deployment(NEW, desired=world.service["desiredCount"], rolloutState="IN_PROGRESS")
+        world.service["deployments"] = [new, old]
+        world.service["events"] = [event(5, "(service wwhd-backend) has started 1 tasks."), *world.service["events"]]
+
+    world.on_update = start
+
+
+def completed(world: World, number: int = 2, state: str = "healthy") -> None:
+    world.tasks = [task(number, started_by=NEW)]
+    world.service.update(runningCount=1)
+    world.service["deployments"] = [world.deployment(NEW, running=1)]
+    world.targets = [world.target(number, state)]
+    world.service["events"] = [event(6, "(service wwhd-backend) deployment completed."), *world.service["events"]]
+
+
+def crash(number: int, **others: Any) -> dict[str, Any]:
+    return task(
+        number,
+        last="STOPPED",
+        desired="STOPPED",
+        exits={"qdrant": 101},
+        started_by=NEW,
+        stopCode="EssentialContainerExited",
+        stoppedReason="Essential container in task exited",
+        **others,
+    )
+
+
+def test_the_deployment_that_it_started_is_followed_to_healthy_targets() -> None:
+    world, clock = World(desired=0), FakeClock()
+    world.service["events"] = [event(1, "(service wwhd-backend) has reached a steady state.")]
+    rolling(world)
+    clock.at(40, lambda: completed(world, state="initial"))
+    clock.at(60, lambda: world.targets.__setitem__(0, world.target(2, "healthy")))
+    outcome, aws = redeploy(world, clock=clock, desired_count=1)
+    result = outcome.result
+    assert not outcome.failed, outcome.msg
+    assert outcome.changed
+    assert aws.params("ecs:UpdateService") == [
+        {"cluster": CLUSTER, "service": SERVICE, "forceNewDeployment": True, "desiredCount": 1}
+    ]
+    assert result["deployment"]["id"] == NEW
+    assert result["deployment"]["rollout_state"] == "COMPLETED"
+    assert [entry["id"] for entry in result["events"]] == ["event-5", "event-6"]
+    assert result["failures"] == []
+    assert [entry["task_arn"] for entry in result["tasks"]] == [task_arn(2)]
+    assert result["targets"][0]["targets"][0]["state"] == "healthy"
+    assert 60 <= result["waited"] < 65
+
+
+def test_an_old_answer_right_after_the_call_is_neither_success_nor_failure() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    old = dict(world.service)
+    answered = {**old, "deployments": [world.deployment(NEW, rolloutState="IN_PROGRESS"), *old["deployments"]]}
+    world.overrides["ecs:UpdateService"] = [{"service": answered}]
+    clock.at(10, lambda: completed(world))
+    outcome, _aws = redeploy(world, clock=clock)
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["deployment"]["id"] == NEW
+    assert outcome.result["waited"] >= 10
+
+
+def test_tasks_that_run_and_then_die_end_the_wait_with_their_last_words() -> None:
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+    world.logs[f"qdrant/qdrant/{1:032x}"] = ["loading", PANIC]
+    clock.at(20, world.set_tasks(crash(1)))
+    clock.at(40, world.set_tasks(crash(1), crash(2)))
+    outcome, _aws = redeploy(world, clock=clock, desired_count=1, max_failed_tasks=2)
+    assert outcome.failed
+    assert 40 <= clock.now < 45
+    assert outcome.msg.startswith(
+        f"Could not complete deployment {NEW} of service wwhd-backend in cluster wwhd-cluster: "
+        "2 of its tasks failed, and 2 is the limit (max_failed_tasks)"
+    )
+    assert PANIC in outcome.msg
+    assert "Essential container in task exited (qdrant exit 101). Exit code 101" in outcome.msg
+    assert "has started 1 tasks" in outcome.msg
+    assert [entry["task_arn"] for entry in outcome.result["failures"]] == [task_arn(2), task_arn(1)]
+    assert outcome.result["failures"][1]["containers"][1]["logs"] == ["loading", PANIC]
+    assert outcome.result["deployment"]["id"] == NEW
+
+
+def test_failures_that_only_aws_counts_end_the_wait_too() -> None:
+    world, clock = World(desired=1), FakeClock()
+    rolling(world)
+    clock.at(10, lambda: world.service["deployments"][0].update(failedTasks=3))
+    outcome, _aws = redeploy(world, clock=clock)
+    assert outcome.failed
+    assert "3 of its tasks failed" in outcome.msg
+
+
+def test_tasks_of_the_deployment_before_do_not_count() -> None:
+    world, clock = World(desired=1, tasks=[{**crash(n), "startedBy": DEPLOYMENT} for n in range(1, 6)]), FakeClock()
+    rolling(world)
+    clock.at(30, lambda: completed(world, number=9))
+    outcome, _aws = redeploy(world, clock=clock)
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["failures"] == []
+
+
+def test_a_failure_on_the_way_is_told_after_success() -> None:
+    world, clock = World(desired=1), FakeClock()
+    rolling(world)
+    clock.at(10, world.set_tasks(crash(1)))
+    clock.at(30, lambda: completed(world))
+    outcome, _aws = redeploy(world, clock=clock)
+    assert not outcome.failed, outcome.msg
+    assert [entry["task_arn"] for entry in outcome.result["failures"]] == [task_arn(1)]
+
+
+def test_a_rollback_ends_the_wait() -> None:
+    world, clock = World(desired=1), FakeClock()
+    rolling(world)
+
+    def roll_back() -> None:
+        reason = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1000000000000000001."
+        back = world.deployment(DEPLOYMENT, rolloutState="IN_PROGRESS", rolloutStateReason=reason)
+        world.service["deployments"] = [back, {**world.service["deployments"][0], "status": "ACTIVE"}]
+
+    clock.at(20, roll_back)
+    outcome, _aws = redeploy(world, clock=clock)
+    assert outcome.failed
+    assert f"another deployment, {DEPLOYMENT}, took its place" in outcome.msg
+    assert "circuit breaker" in outcome.msg
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda world: world.service["deployments"][0].update(rolloutState="FAILED"), "ECS gave it up"),
+        (lambda world: world.service.update(status="DRAINING"), "the service became DRAINING meanwhile"),
+        (lambda world: world.service.update(desiredCount=0), "somebody else lowered the desired count to 0"),
+    ],
+)
+def test_what_makes_success_impossible_ends_the_wait(change: Any, sentence: str) -> None:
+    world, clock = World(desired=1), FakeClock()
+    rolling(world)
+    clock.at(20, lambda: change(world))
+    outcome, _aws = redeploy(world, clock=clock)
+    assert outcome.failed
+    assert sentence in outcome.msg
+    assert clock.now < 30
+
+
+def test_the_time_is_up_and_the_load_balancer_says_why() -> None:
+    world, clock = World(desired=1), FakeClock()
+    rolling(world)
+    clock.at(10, lambda: completed(world, state="unhealthy"))
+    outcome, _aws = redeploy(world, clock=clock, timeout=100)
+    assert outcome.failed
+    assert clock.now == 100
+    assert "gave up after 100 s" in outcome.msg
+    assert "Load balancer: target 10.0.0.2:8000 of wwhd-backend is unhealthy." in outcome.msg
+
+
+def test_a_service_without_a_load_balancer_needs_no_targets() -> None:
+    world, clock = World(desired=1, balanced=False), FakeClock()
+    rolling(world)
+    clock.at(10, lambda: completed(world))
+    outcome, aws = redeploy(world, clock=clock)
+    assert not outcome.failed, outcome.msg
+    assert not [operation for operation in aws.operations if operation.startswith("elbv2")]
+
+
+def test_check_mode_predicts_and_writes_nothing() -> None:
+    outcome, aws = redeploy(World(desired=0), check=True, desired_count=1, task_definition="wwhd-backend:8")
+    assert aws.writes == []
+    assert outcome.changed
+    assert outcome.result["deployment"]["desired_count"] == 1
+    assert outcome.result["deployment"]["task_definition"] == "wwhd-backend:8"
+
+
+@pytest.mark.parametrize("given", [DEFINITION, "wwhd-backend:7"])
+def test_without_force_what_is_as_asked_makes_no_call(given: str) -> None:
+    world = World(tasks=[task(1)])
+    world.targets = [world.target(1, "healthy")]
+    outcome, aws = redeploy(world, force_new_deployment=False, desired_count=1, task_definition=given)
+    assert not outcome.failed, outcome.msg
+    assert not outcome.changed
+    assert aws.writes == []
+
+
+def test_a_family_that_turns_out_to_be_the_same_revision_is_no_change() -> None:
+    world = World(tasks=[task(1)])
+    world.targets = [world.target(1, "healthy")]
+    outcome, aws = redeploy(world, force_new_deployment=False, task_definition="wwhd-backend")
+    assert [call.operation for call in aws.writes] == ["ecs:UpdateService"]
+    assert not outcome.changed
+
+
+def test_without_force_old_failures_of_the_same_deployment_do_not_count() -> None:
+    old = [{**crash(number), "startedBy": DEPLOYMENT} for number in range(1, 6)]
+    world, clock = World(desired=0, tasks=old), FakeClock()
+    world.service["deployments"][0].update(failedTasks=4, runningCount=0)
+    world.service.update(runningCount=0)
+
+    def arrive() -> None:
+        world.set_tasks(*old, task(9))()
+        world.service["deployments"][0].update(desiredCount=1)
+        world.targets = [world.target(9, "healthy")]
+
+    clock.at(10, arrive)
+    outcome, _aws = redeploy(world, clock=clock, force_new_deployment=False, desired_count=1)
+    assert not outcome.failed, outcome.msg
+    assert outcome.changed
+
+
+def test_no_wait_returns_the_deployment_at_once() -> None:
+    world, clock = World(desired=1), FakeClock()
+    rolling(world)
+    outcome, _aws = redeploy(world, clock=clock, wait=False)
+    assert outcome.changed
+    assert outcome.result["deployment"]["id"] == NEW
+    assert clock.sleeps == []
+
+
+def test_an_accepted_call_without_a_new_deployment_is_an_error() -> None:
+    outcome, _aws = redeploy(World(desired=1))
+    assert outcome.failed
+    assert f"its PRIMARY deployment is still {DEPLOYMENT}" in outcome.msg
+
+
+def test_a_service_that_is_not_active_is_refused() -> None:
+    world = World(desired=0)
+    world.service.update(status="INACTIVE")
+    outcome, aws = redeploy(world)
+    assert outcome.failed
+    assert "it is INACTIVE, not ACTIVE" in outcome.msg
+    assert aws.writes == []
+
+
+@pytest.mark.parametrize("name", ["desired_count", "timeout", "max_failed_tasks", "log_lines"])
+def test_bad_numbers_are_refused_before_any_call(name: str) -> None:
+    outcome, aws = redeploy(World(), **{name: -2})
+    assert outcome.failed
+    assert f"{name} must be" in outcome.msg
+    assert aws.calls == []

@@ -1,0 +1,308 @@
+"""ecs_service_scale as Ansible runs it, against a service that changes as the clock goes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_scale import main
+from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import CLUSTER, SERVICE, World, task, task_arn
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
+
+SWITCHES = ("dynamic_scaling_in_suspended", "dynamic_scaling_out_suspended", "scheduled_scaling_suspended")
+ALL_SUSPENDED = {
+    "DynamicScalingInSuspended": True,
+    "DynamicScalingOutSuspended": True,
+    "ScheduledScalingSuspended": True,
+}
+STOPPING = {"stopCode": "ServiceSchedulerInitiated", "stoppedReason": "Scaling activity initiated by (deployment x)"}
+
+
+def scale(
+    world: World, *, clock: FakeClock | None = None, check: bool = False, **args: Any
+) -> tuple[Outcome, RecordedAws]:
+    with RecordedAws(world.script()) as aws:
+        outcome = run_module(
+            main, {"cluster": CLUSTER, "service": SERVICE, **args}, aws=aws, clock=clock or FakeClock(), check=check
+        )
+        return outcome, aws
+
+
+def writes(aws: RecordedAws) -> list[str]:
+    return [call.operation.split(":")[1] for call in aws.writes]
+
+
+def draining(world: World, clock: FakeClock) -> None:
+    """What AWS does after the count was set to 0: the counters say so at once, the process lives for minutes."""
+
+    def after_update(params: dict[str, Any]) -> None:
+        if params.get("desiredCount") == 0:
+            world.set_tasks(task(1, last="DEACTIVATING", desired="STOPPED", **STOPPING))()
+
+    world.on_update = after_update
+    clock.at(300, world.set_tasks(task(1, last="STOPPING", desired="STOPPED", **STOPPING)))
+    clock.at(310, world.set_tasks(task(1, last="DEPROVISIONING", desired="STOPPED", containers="STOPPED", **STOPPING)))
+
+
+def test_zero_means_that_the_process_is_gone_and_not_that_the_counters_say_so() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    draining(world, clock)
+    outcome, aws = scale(world, clock=clock, desired_count=0)
+    result = outcome.result
+    assert not outcome.failed, outcome.msg
+    assert outcome.changed
+    assert (result["previous_desired_count"], result["desired_count"]) == (1, 0)
+    assert 310 <= result["waited"] < 316
+    assert result["elapsed"] == result["waited"]
+    assert [(entry["task_arn"], entry["last_status"], entry["gone"]) for entry in result["tasks"]] == [
+        (task_arn(1), "DEPROVISIONING", True)
+    ]
+    assert aws.params("ecs:UpdateService") == [{"cluster": CLUSTER, "service": SERVICE, "desiredCount": 0}]
+
+
+def test_tags_and_suspension_come_before_the_count() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    draining(world, clock)
+    world.scalable = {"MinCapacity": 1, "MaxCapacity": 3}
+    outcome, aws = scale(world, clock=clock, desired_count=0, suspend_autoscaling=True, tags={"count": 1})
+    assert writes(aws) == ["TagResource", "RegisterScalableTarget", "UpdateService"]
+    (registered,) = aws.params("application-autoscaling:RegisterScalableTarget")
+    assert registered == {
+        "ServiceNamespace": "ecs",
+        "ScalableDimension": "ecs:service:DesiredCount",
+        "ResourceId": f"service/{CLUSTER}/{SERVICE}",
+        "SuspendedState": ALL_SUSPENDED,
+    }
+    assert outcome.result["tags_written"] == {"count": "1"}
+    assert outcome.result["autoscaling"]["before"]["suspended_state"] == dict.fromkeys(SWITCHES, False)
+    assert outcome.result["autoscaling"]["after"]["suspended_state"] == dict.fromkeys(SWITCHES, True)
+
+
+def test_a_count_that_the_suspension_itself_raised_is_set_again() -> None:
+    world = World(desired=0)
+    world.scalable = {"MinCapacity": 1, "MaxCapacity": 3}
+
+    def lift(params: dict[str, Any]) -> dict[str, Any]:
+        world.service["desiredCount"] = 1
+        return {}
+
+    world.overrides["application-autoscaling:RegisterScalableTarget"] = [lift]
+    outcome, aws = scale(world, desired_count=0, suspend_autoscaling=True)
+    assert not outcome.failed, outcome.msg
+    assert writes(aws) == ["RegisterScalableTarget", "UpdateService"]
+    assert outcome.result["previous_desired_count"] == 0
+
+
+def test_resuming_and_removing_tags_come_after_the_tasks_run() -> None:
+    world, clock = World(desired=0), FakeClock()
+    world.scalable = {"MinCapacity": 0, "MaxCapacity": 3, "SuspendedState": ALL_SUSPENDED}
+    world.service["tags"] = [{"key": "count", "value": "1"}, {"key": "mine", "value": "stays"}]
+    clock.at(40, world.set_tasks(task(2)))
+    before = {
+        "min_capacity": 1,
+        "max_capacity": 3,
+        "suspended_state": {"scheduled_scaling_suspended": True},
+    }
+    outcome, aws = scale(
+        world, clock=clock, desired_count=1, autoscaling=before, remove_tags=["count", "absent"], timeout=60
+    )
+    assert not outcome.failed, outcome.msg
+    assert writes(aws) == ["UpdateService", "RegisterScalableTarget", "UntagResource"]
+    assert aws.params("application-autoscaling:RegisterScalableTarget")[0]["SuspendedState"] == {
+        "DynamicScalingInSuspended": False,
+        "DynamicScalingOutSuspended": False,
+        "ScheduledScalingSuspended": True,
+    }
+    assert aws.params("application-autoscaling:RegisterScalableTarget")[0]["MinCapacity"] == 1
+    assert "MaxCapacity" not in aws.params("application-autoscaling:RegisterScalableTarget")[0]
+    assert outcome.result["tags_removed"] == ["count"]
+    assert world.service["tags"] == [{"key": "mine", "value": "stays"}]
+    assert 40 <= outcome.result["waited"] < 44
+
+
+def test_what_is_as_asked_is_not_written_again() -> None:
+    world = World(tasks=[task(1)])
+    world.scalable = {"MinCapacity": 1, "MaxCapacity": 1}
+    world.service["tags"] = [{"key": "count", "value": "1"}]
+    outcome, aws = scale(world, desired_count=1, suspend_autoscaling=False, tags={"count": "1"}, remove_tags=["absent"])
+    assert not outcome.failed, outcome.msg
+    assert not outcome.changed
+    assert aws.writes == []
+
+
+def test_check_mode_predicts_and_writes_nothing() -> None:
+    world = World(tasks=[task(1)])
+    world.scalable = {"MinCapacity": 1, "MaxCapacity": 1}
+    world.service["tags"] = [{"key": "old", "value": "1"}]
+    outcome, aws = scale(
+        world, check=True, desired_count=0, suspend_autoscaling=True, tags={"count": "1"}, remove_tags=["old"]
+    )
+    result = outcome.result
+    assert aws.writes == []
+    assert outcome.changed
+    assert (result["previous_desired_count"], result["desired_count"], result["waited"]) == (1, 0, 0.0)
+    assert (result["tags_written"], result["tags_removed"]) == ({"count": "1"}, ["old"])
+    assert result["autoscaling"]["after"]["suspended_state"] == dict.fromkeys(SWITCHES, True)
+    assert [entry["task_arn"] for entry in result["tasks"]] == [task_arn(1)]
+
+
+def test_without_a_scalable_target_there_is_nothing_to_suspend() -> None:
+    outcome, aws = scale(World(desired=0), desired_count=0, suspend_autoscaling=True)
+    assert not outcome.failed
+    assert not outcome.changed
+    assert aws.writes == []
+    assert outcome.result["autoscaling"] == {"before": None, "after": None}
+
+
+def test_a_scalable_target_that_vanished_is_a_warning() -> None:
+    outcome, _aws = scale(World(desired=1, tasks=[task(1)]), autoscaling={"min_capacity": 1})
+    assert not outcome.failed
+    assert "its autoscaling was not restored" in str(outcome.warnings)
+
+
+def test_resuming_above_the_count_is_a_warning() -> None:
+    world = World(desired=0)
+    world.scalable = {"MinCapacity": 1, "MaxCapacity": 1, "SuspendedState": ALL_SUSPENDED}
+    outcome, _aws = scale(world, suspend_autoscaling=False)
+    assert outcome.changed
+    assert "may raise its desired count from 0 to its minimum, 1" in str(outcome.warnings)
+
+
+def test_no_wait_returns_at_once() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    outcome, _aws = scale(world, clock=clock, desired_count=0, wait=False)
+    assert outcome.changed
+    assert clock.sleeps == []
+    assert [entry["last_status"] for entry in outcome.result["tasks"]] == ["RUNNING"]
+
+
+def test_a_task_that_appears_between_two_looks_is_awaited_too() -> None:
+    world, clock = World(desired=0), FakeClock()
+    clock.at(0.4, world.set_tasks(task(5, last="PENDING")))
+    clock.at(30, world.set_tasks(task(5, last="STOPPED", desired="STOPPED")))
+    outcome, _aws = scale(world, clock=clock, desired_count=0)
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["waited"] >= 30
+    assert [entry["task_arn"] for entry in outcome.result["tasks"]] == [task_arn(5)]
+
+
+def test_a_task_that_aws_lists_but_cannot_describe_is_not_gone() -> None:
+    world, clock = World(desired=0), FakeClock()
+    world.missing = [task_arn(9)]
+    clock.at(20, world.missing.clear)
+    outcome, _aws = scale(world, clock=clock, desired_count=0)
+    assert outcome.result["waited"] >= 20
+
+
+def test_the_time_is_up_and_the_last_state_is_told() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    draining(world, clock)
+    outcome, _aws = scale(world, clock=clock, desired_count=0, timeout=60)
+    assert outcome.failed
+    assert outcome.msg.startswith(
+        "Could not see every task of service wwhd-backend in cluster wwhd-cluster end: gave up after 60 s."
+    )
+    assert "DEACTIVATING, desired STOPPED; fastapi RUNNING, qdrant RUNNING" in outcome.msg
+    assert "deregistration delay" in outcome.msg
+    assert outcome.result["tasks"][0]["gone"] is False
+    assert outcome.result["elapsed"] == 60
+
+
+def test_a_protected_task_ends_the_wait_and_is_named() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    world.protected = {task_arn(1): datetime(2026, 11, 23, 17, 0, tzinfo=UTC)}
+    outcome, _aws = scale(world, clock=clock, desired_count=0)
+    assert outcome.failed
+    assert clock.now < 5
+    assert f"task {1:032x} is under scale-in protection until 2026-11-23T17:00:00.000Z" in outcome.msg
+    assert "aws ecs update-task-protection --cluster wwhd-cluster" in outcome.msg
+
+
+def test_protection_that_ends_in_time_is_waited_out() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    world.protected = {task_arn(1): clock.started + timedelta(seconds=60)}
+    clock.at(61, world.protected.clear)
+    clock.at(62, world.set_tasks(task(1, last="STOPPED", desired="STOPPED")))
+    outcome, _aws = scale(world, clock=clock, desired_count=0)
+    assert not outcome.failed, outcome.msg
+    assert 62 <= outcome.result["waited"] < 70
+
+
+def test_protection_that_cannot_be_read_only_costs_the_early_end() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    world.overrides["ecs:GetTaskProtection"] = [Fault("AccessDeniedException", "no")]
+    clock.at(20, world.set_tasks(task(1, last="STOPPED", desired="STOPPED")))
+    outcome, _aws = scale(world, clock=clock, desired_count=0)
+    assert not outcome.failed, outcome.msg
+
+
+def test_somebody_else_raising_the_count_ends_the_wait() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    draining(world, clock)
+    clock.at(10, lambda: world.service.update(desiredCount=2))
+    outcome, _aws = scale(world, clock=clock, desired_count=0)
+    assert outcome.failed
+    assert "somebody else changed the desired count to 2 meanwhile (we had set 0)" in outcome.msg
+    assert clock.now < 20
+
+
+def test_an_old_answer_right_after_the_change_is_not_somebody_else() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    world.on_update = lambda params: world.service.update(desiredCount=1)
+    clock.at(5, lambda: world.service.update(desiredCount=0))
+    clock.at(6, world.set_tasks(task(1, last="STOPPED", desired="STOPPED")))
+    outcome, _aws = scale(world, clock=clock, desired_count=0)
+    assert not outcome.failed, outcome.msg
+
+
+def test_a_service_that_is_deleted_meanwhile_ends_the_wait() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    draining(world, clock)
+    clock.at(10, lambda: world.service.update(status="DRAINING"))
+    outcome, _aws = scale(world, clock=clock, desired_count=0)
+    assert outcome.failed
+    assert "the service became DRAINING meanwhile" in outcome.msg
+
+
+def test_a_service_that_is_not_active_is_refused() -> None:
+    world = World(desired=0)
+    world.service.update(status="INACTIVE")
+    outcome, aws = scale(world, desired_count=1, tags={"a": "b"})
+    assert outcome.failed
+    assert "it is INACTIVE, not ACTIVE" in outcome.msg
+    assert aws.writes == []
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        ({"desired_count": -1}, "desired_count must be 0 or more, not -1."),
+        ({"timeout": 0}, "timeout must be 1 or more, not 0."),
+        ({"autoscaling": {"min_capacity": 3, "max_capacity": 1}}, "min_capacity (3) is above"),
+        ({"autoscaling": {"min_capacity": -3}}, "autoscaling.min_capacity must be 0 or more, not -3."),
+        ({"autoscaling": {"min_capacity": 1}, "suspend_autoscaling": True}, "can't be given together"),
+        ({"tags": {"a;b": "c"}}, "The tag key 'a;b' is not one that AWS takes"),
+        ({"tags": {"a": "<b>"}}, "The value of tag a is not one that AWS takes"),
+        ({"tags": {"a": "x" * 257}}, "The value of tag a is not one that AWS takes"),
+        ({"tags": {"a": "b"}, "remove_tags": ["a"]}, "both to be written and to be removed: a."),
+    ],
+)
+@pytest.mark.parametrize("check", [False, True])
+def test_bad_arguments_are_refused_before_any_call(args: dict[str, Any], sentence: str, check: bool) -> None:
+    outcome, aws = scale(World(), check=check, **args)
+    assert outcome.failed
+    assert sentence in outcome.msg
+    assert aws.calls == []
+
+
+def test_what_aws_says_of_a_refused_update_is_told() -> None:
+    world = World(tasks=[task(1)])
+    world.overrides["ecs:UpdateService"] = [Fault("AccessDeniedException", "no")]
+    outcome, _aws = scale(world, desired_count=0)
+    assert outcome.failed
+    assert "set the desired count of service wwhd-backend in cluster wwhd-cluster to 0: AccessDenied" in outcome.msg
+    assert "ecs:UpdateService" in outcome.msg
+    assert outcome.result["started_at"]
