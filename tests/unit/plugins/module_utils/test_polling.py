@@ -1,0 +1,106 @@
+"""Polling on a clock that only sleeping moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import (
+    Clock,
+    Hopeless,
+    Pace,
+    TimedOut,
+    poll,
+    utc_text,
+)
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock
+
+
+def _reader(values: list[str]) -> Iterator[str]:
+    yield from values
+    while True:
+        yield values[-1]
+
+
+def test_ends_with_the_first_state_that_is_done() -> None:
+    fake = FakeClock()
+    states = _reader(["a", "b", "done", "never"])
+    seen = poll(lambda: next(states), done=lambda state: state == "done", timeout=60, clock=fake.clock)
+    assert (seen.value, seen.looks) == ("done", 3)
+    assert seen.elapsed == pytest.approx(fake.now)
+
+
+def test_looks_once_even_without_time() -> None:
+    fake = FakeClock()
+    assert poll(lambda: "done", done=lambda state: True, timeout=0, clock=fake.clock).looks == 1
+    assert fake.sleeps == []
+
+
+def test_a_wait_ends_on_a_look_at_the_deadline_itself() -> None:
+    fake = FakeClock()
+    with pytest.raises(TimedOut) as caught:
+        poll(lambda: fake.now, done=lambda now: False, timeout=10, pace=Pace(4, 4, 1), clock=fake.clock)
+    assert caught.value.observation.value == 10
+    assert caught.value.observation.elapsed == 10
+    assert "10 s" in str(caught.value)
+
+
+def test_success_at_the_deadline_is_a_success() -> None:
+    fake = FakeClock()
+    seen = poll(lambda: fake.now, done=lambda now: now >= 10, timeout=10, pace=Pace(4, 4, 1), clock=fake.clock)
+    assert seen.value == 10
+
+
+def test_a_hopeless_state_ends_the_wait_at_once() -> None:
+    fake = FakeClock()
+    states = _reader(["a", "broken"])
+    with pytest.raises(Hopeless, match="it broke") as caught:
+        poll(
+            lambda: next(states),
+            done=lambda state: False,
+            hopeless=lambda state: "it broke" if state == "broken" else None,
+            timeout=600,
+            clock=fake.clock,
+        )
+    assert caught.value.observation.looks == 2
+
+
+def test_done_is_asked_before_hopeless() -> None:
+    assert (
+        poll(lambda: 1, done=lambda value: True, hopeless=lambda value: "no", timeout=1, clock=FakeClock().clock).value
+        == 1
+    )
+
+
+def test_the_pace_slows_down_and_a_change_makes_it_quick_again() -> None:
+    fake = FakeClock()
+    states = _reader(["a", "a", "a", "b", "b", "done"])
+    poll(
+        lambda: next(states),
+        done=lambda state: state == "done",
+        fingerprint=lambda state: state,
+        timeout=600,
+        pace=Pace(quick=1, slow=10, growth=2),
+        clock=fake.clock,
+    )
+    assert fake.sleeps == [1, 2, 4, 1, 1]
+
+
+def test_the_pace_has_a_ceiling_and_no_overflow() -> None:
+    assert Pace(quick=1, slow=10, growth=2).after(10_000) == 10
+
+
+def test_the_real_clock_moves() -> None:
+    clock = Clock()
+    before = clock.monotonic()
+    clock.sleep(0)
+    assert clock.monotonic() >= before
+    assert clock.utc_text().endswith("Z")
+
+
+def test_utc_text_says_the_zone() -> None:
+    there = datetime(2026, 11, 23, 17, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2)))
+    assert utc_text(there) == "2026-11-23T15:04:05.678Z"
+    assert utc_text(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00.000Z"
