@@ -123,10 +123,9 @@ class Qdrant:
             # Qdrant's router, unlike its handlers, answers an unknown path without the envelope.
             if since and answer.status in (404, 405):
                 raise UnknownPathError(f"{path} came with Qdrant {since}")
-            kind = answer.headers.get("content-type", "no content type").partition(";")[0]
             raise OperationFailed(
-                f"Could not {doing} of {self.shown}: {answer.url} answered {answer.status} with {kind} that is not "
-                f"Qdrant's ({one_line(answer.text(), limit=80)!r}): give the base address of Qdrant's REST API in url."
+                f"Could not {doing} of {self.shown}: {answer.url} answered {answer.status} with {_looks(answer)}, "
+                "which is not how Qdrant answers: give the base address of its REST API in url."
             )
         if answer.status >= 400:
             raise RefusedError(answer.status, _reason(document, answer))
@@ -202,6 +201,13 @@ def _is_envelope(document: Any) -> bool:
         return False
     status = document.get("status")
     return ("result" in document and status == "ok") or (isinstance(status, dict) and "error" in status)
+
+
+def _looks(answer: Answer) -> str:
+    if answer.truncated:
+        return "more than can be read"
+    kind = answer.headers.get("content-type", "").partition(";")[0] or "a body of no type"
+    return f"{kind} ({one_line(answer.text(), limit=80)!r})" if answer.body else "an empty body"
 
 
 def _reason(document: Any, answer: Answer) -> str:

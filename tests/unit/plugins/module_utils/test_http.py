@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import (
@@ -45,6 +51,19 @@ PARAMS: dict[str, Any] = {
     "http_agent": "ansible-qdrant-ops",
     "follow_redirects": "safe",
 }
+
+
+@pytest.fixture
+def no_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names end as where no resolver knows them; a machine without a network may take longer to say so than tests."""
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(host).endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
 def ask(url: str, *, timeout: float = 5.0, method: str = "GET", **params: Any) -> Answer:
@@ -186,7 +205,7 @@ def test_nothing_listens() -> None:
     assert (answer.status, answer.label, answer.hopeless) == (None, "connection refused", False)
 
 
-def test_a_name_that_does_not_resolve() -> None:
+def test_a_name_that_does_not_resolve(no_resolver: None) -> None:
     answer = ask("http://no-such-host.invalid/")
     assert (answer.status, answer.label, answer.hopeless) == (None, "name not resolved", False)
     assert answer.error is not None
@@ -287,7 +306,9 @@ def test_a_netrc_does_not_replace_the_header_given(tmp_path: Path, monkeypatch: 
     assert server.asked[0].headers["authorization"] == "Bearer t0ken"
 
 
-def test_the_proxy_of_the_environment_is_used_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_of_the_environment_is_used_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, no_resolver: None
+) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     with serve(lambda asked: Reply(200, "from the proxy")) as proxy:
@@ -306,16 +327,21 @@ def test_the_proxy_of_the_environment_is_used_unless_told_otherwise(monkeypatch:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for localhost that signed itself, and its key."""
     folder = tmp_path_factory.mktemp("tls")
     cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)),
-        ],
-        check=True,
-        capture_output=True,
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(private, hashes.SHA256())
     )
+    cert.write_bytes(signed.public_bytes(Encoding.PEM))
+    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return cert, key
 
 

@@ -312,12 +312,13 @@ def test_the_key_is_never_shown() -> None:
     [
         (
             Reply(200, "<html>Welcome</html>"),
-            "answered 200 with text/html that is not Qdrant's ('<html>Welcome</html>')",
+            "answered 200 with text/html ('<html>Welcome</html>'), which is not how Qdrant answers",
         ),
-        (Reply(404, {"detail": "Not Found"}), "answered 404 with application/json that is not Qdrant's"),
+        (Reply(404, {"detail": "Not Found"}), "answered 404 with application/json ("),
         (Reply(200, {"result": {"names": []}, "status": "ok"}), "its answer has no collections in it"),
-        (Reply(200, {"result": None, "status": "fine"}), "is not Qdrant's"),
-        (Reply(200, [1, 2]), "is not Qdrant's"),
+        (Reply(200, {"result": None, "status": "fine"}), "which is not how Qdrant answers"),
+        (Reply(200), "answered 200 with an empty body, which is not how Qdrant answers"),
+        (Reply(200, [1, 2]), "which is not how Qdrant answers"),
         (Reply(404, {"status": {"error": "Not found"}}), "it answered 404, Not found. Check the url."),
     ],
 )
