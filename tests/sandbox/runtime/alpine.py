@@ -17,6 +17,9 @@ _FIND = (
     'if [ "$a" = -delete ]; then set -- "$@" -exec rm -f -- {} ";"; else set -- "$@" "$a"; fi; '
     'n=$((n-1)); done; command find "$@"; }; '
 )
+# Applets of Alpine's busybox that Debian's lacks, from the machine itself (util-linux); they take the same options as
+# far as a lock by descriptor goes.
+BORROWED = ("flock",)
 _SHELLS = frozenset({"sh", "ash"})
 _COMMAND_FLAG = re.compile(r"-[a-z]*c[a-z]*")
 
@@ -51,4 +54,4 @@ def _rm() -> tuple[str, ...]:
     return ("-exec", "rm", "-f", "--", "{}", ";")
 
 
-__all__ = ["applets", "find_deletes", "with_delete"]
+__all__ = ["BORROWED", "applets", "find_deletes", "with_delete"]

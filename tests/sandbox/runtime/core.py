@@ -117,9 +117,14 @@ class Runtime:
         copy = root / "bin" / "busybox"
         if not copy.exists():
             shutil.copy2(busybox, copy)
-        for name in alpine.applets(busybox):
+        names = alpine.applets(busybox)
+        for name in names:
             if name != "busybox" and not (root / "bin" / name).is_symlink():
                 (root / "bin" / name).symlink_to("busybox")
+        for name in alpine.BORROWED:
+            program = shutil.which(name)
+            if name not in names and program is not None and not (root / "bin" / name).exists():
+                shutil.copy2(program, root / "bin" / name)
         if self._bwrap is not None and self.isolation == "namespace":
             failure = namespace.failure_of(self._bwrap, namespace.busybox_root(root), "/bin/busybox")
             if failure:

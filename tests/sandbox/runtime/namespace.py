@@ -19,7 +19,8 @@ from sandbox.runtime.spec import Mount
 _FLAGS = (
     "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session", "--as-pid-1",
 )  # fmt: skip
-_MACHINE = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_LIBRARIES = ("/lib", "/lib32", "/lib64", "/libx32")
+_MACHINE = ("/bin", "/sbin", *_LIBRARIES)
 _ETC = ("passwd", "group", "nsswitch.conf", "ld.so.cache", "alternatives", "localtime", "os-release")
 
 
@@ -72,12 +73,24 @@ def machine_root() -> list[str]:
 
 
 def busybox_root(root: Path) -> list[str]:
-    """A root with nothing but busybox, prepared in ``root``."""
+    """A root with nothing but busybox, prepared in ``root``, and libraries for what it borrows from the machine."""
     return [
         "--ro-bind", str(root / "bin"), "/bin", "--symlink", "bin", "/sbin", "--ro-bind", str(root / "etc"), "/etc",
-        "--dir", "/usr", "--symlink", "../bin", "/usr/bin", "--symlink", "../bin", "/usr/sbin",
+        "--dir", "/usr", "--symlink", "../bin", "/usr/bin", "--symlink", "../bin", "/usr/sbin", *_libraries(),
         "--dir", "/root", "--dir", "/var/tmp", "--dir", "/run",
     ]  # fmt: skip
+
+
+def _libraries() -> list[str]:
+    arguments: list[str] = []
+    for name in _LIBRARIES:
+        place = Path(name)
+        arguments += ["--ro-bind-try", f"/usr{name}", f"/usr{name}"]
+        if place.is_symlink():
+            arguments += ["--symlink", str(place.readlink()), name]
+        elif place.is_dir():
+            arguments += ["--ro-bind", name, name]
+    return arguments
 
 
 def python_binds(code: Path) -> list[str]:
