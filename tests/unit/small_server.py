@@ -5,14 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-__all__ = ["Asked", "FakeQdrant", "Reply", "SmallServer", "free_port", "serve"]
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+__all__ = ["Asked", "FakeQdrant", "Reply", "SmallServer", "free_port", "self_signed", "serve"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +67,8 @@ class SmallServer:
 
 
 @contextlib.contextmanager
-def serve(answer: Callable[[Asked], Reply], *, port: int = 0) -> Iterator[SmallServer]:
-    """A server that answers each request with `answer(request)`, until the block ends."""
+def serve(answer: Callable[[Asked], Reply], *, port: int = 0, certificate: Path | None = None) -> Iterator[SmallServer]:
+    """A server that answers each request with `answer(request)`, until the block ends; over TLS with a certificate."""
 
     class Handler(BaseHTTPRequestHandler):
         def answer_it(self) -> None:
@@ -90,7 +99,11 @@ def serve(answer: Callable[[Asked], Reply], *, port: int = 0) -> Iterator[SmallS
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
-    running = SmallServer(f"http://127.0.0.1:{server.server_address[1]}")
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    running = SmallServer(f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
@@ -99,6 +112,24 @@ def serve(answer: Callable[[Asked], Reply], *, port: int = 0) -> Iterator[SmallS
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+def self_signed(folder: Path) -> Path:
+    """A PEM file with a certificate for localhost that signed itself, and its key."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    key = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    place = folder / "localhost.pem"
+    place.write_bytes(signed.public_bytes(Encoding.PEM) + key)
+    return place
 
 
 def free_port() -> int:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import (
@@ -37,7 +29,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import (
     tally,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
-from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, Reply, free_port, serve
+from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, Reply, free_port, self_signed, serve
 
 PARAMS: dict[str, Any] = {
     "validate_certs": True,
@@ -326,46 +318,14 @@ def test_the_proxy_of_the_environment_is_used_unless_told_otherwise(
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for localhost that signed itself, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(private, hashes.SHA256())
-    )
-    cert.write_bytes(signed.public_bytes(Encoding.PEM))
-    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return cert, key
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
-def tls_port(certificate: tuple[Path, Path]) -> Iterator[int]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
-            """Nothing to say."""
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]  # handshakes fail here
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+def tls_port(certificate: Path) -> Iterator[int]:
+    with serve(lambda asked: Reply(200), certificate=certificate) as server:
+        yield server.port
 
 
 def test_an_unknown_authority_is_hopeless_at_once(tls_port: int) -> None:
@@ -374,14 +334,14 @@ def test_an_unknown_authority_is_hopeless_at_once(tls_port: int) -> None:
     assert "self-signed" in (answer.error or "").replace("self signed", "self-signed")
 
 
-def test_a_certificate_for_another_name_is_hopeless(tls_port: int, certificate: tuple[Path, Path]) -> None:
-    answer = ask(f"https://127.0.0.1:{tls_port}/", ca_path=str(certificate[0]))
+def test_a_certificate_for_another_name_is_hopeless(tls_port: int, certificate: Path) -> None:
+    answer = ask(f"https://127.0.0.1:{tls_port}/", ca_path=str(certificate))
     assert (answer.label, answer.hopeless) == ("certificate not valid", True)
     assert "127.0.0.1" in (answer.error or "")
 
 
-def test_ca_path_and_validate_certs_make_it_work(tls_port: int, certificate: tuple[Path, Path]) -> None:
-    assert ask(f"https://localhost:{tls_port}/", ca_path=str(certificate[0])).status == 200
+def test_ca_path_and_validate_certs_make_it_work(tls_port: int, certificate: Path) -> None:
+    assert ask(f"https://localhost:{tls_port}/", ca_path=str(certificate)).status == 200
     assert ask(f"https://127.0.0.1:{tls_port}/", validate_certs=False).status == 200
 
 

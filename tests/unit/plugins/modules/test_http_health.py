@@ -6,13 +6,21 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.http_health import main
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
-from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, Reply, SmallServer, free_port, serve
+from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import (
+    Asked,
+    Reply,
+    SmallServer,
+    free_port,
+    self_signed,
+    serve,
+)
 
 OK = Reply(200, {"status": "healthy"})
 DOWN = Reply(503, "no healthy target")
@@ -151,6 +159,35 @@ def test_a_slow_answer_is_a_failed_attempt() -> None:
         ("200 but slow", 0.7),
         (None, 0.2),
     ]
+
+
+def test_an_answer_that_stays_slow_says_what_to_do() -> None:
+    clock = FakeClock()
+
+    def answer(asked: Asked) -> Reply:
+        clock.now += 0.7
+        return OK
+
+    with serve(answer) as server:
+        outcome = health(server.url, clock=clock, max_latency=0.5, timeout=0)
+    assert "wanted status 200, an answer within 0.5 s; the last answer was status 200 after 0.7 s" in outcome.msg
+    assert outcome.msg.endswith("Find out what slows the service down, or give a larger max_latency.")
+
+
+def test_an_invalid_certificate_ends_the_wait_at_once(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with serve(script(OK), certificate=self_signed(tmp_path)) as server:
+        outcome = health(server.url, clock=clock, timeout=600)
+    assert outcome.failed
+    assert clock.sleeps == []
+    assert (
+        f"GET {server.url} can't become healthy by waiting: wanted status 200; the last answer was the" in outcome.msg
+    )
+    assert "certificate is not valid" in outcome.msg
+    assert outcome.msg.endswith(
+        "Give the authority that signed it with ca_path, or use the name that the certificate is for."
+    )
+    assert outcome.result["attempts"] == 1
 
 
 def test_a_hanging_server_is_given_up_per_attempt() -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.qdrant_collections_info import main
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
-from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, FakeQdrant, Reply, free_port, serve
+from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import (
+    Asked,
+    FakeQdrant,
+    Reply,
+    free_port,
+    self_signed,
+    serve,
+)
 
 KEY = "k3y-of-the-store"
 
@@ -329,6 +337,27 @@ def test_an_answer_that_is_not_qdrants(reply: Reply, words: str) -> None:
     assert words in outcome.msg
     assert "url" in outcome.msg
     assert len(server.asked) == 1
+
+
+def test_an_invalid_certificate_is_told_at_once(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with serve(store(), certificate=self_signed(tmp_path)) as server:
+        outcome = info(server.url, clock=clock)
+        trusted = info(server.url.replace("127.0.0.1", "localhost"), ca_path=str(tmp_path / "localhost.pem"))
+    assert outcome.msg.startswith(f"Could not list the collections of {server.url}: the certificate is not valid:")
+    assert clock.sleeps == []
+    assert not trusted.failed, trusted.msg
+
+
+def test_a_refusal_of_one_collection_names_it() -> None:
+    qdrant = store()
+    refusal = Reply(409, {"status": {"error": "Conflict: collection is being moved."}})
+    with serve(lambda asked: refusal if asked.path.endswith("count") else qdrant(asked)) as server:
+        outcome = info(server.url)
+    assert outcome.msg == (
+        f"Could not read the collection 'conversations' of {server.url}: it answered 409, Conflict: collection is "
+        f"being moved. Check the collection with GET {server.url}/collections/conversations."
+    )
 
 
 def test_a_root_that_is_not_passed_on_is_no_failure() -> None:
