@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sandbox.client import Sandbox, SandboxError, default_state
+from sandbox.client import ISOLATIONS, Sandbox, SandboxError, default_isolation, default_state
 
 KINDS = ("stale-lock", "leftover", "stopped", "second-task", "healthy")
 
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     for name, run, text in (("up", _up, "start the sandbox in the background"), ("serve", _serve, "run it here")):
         added = verb(name, run, text)
         added.add_argument("--speed", type=float, default=20.0, help="how many AWS seconds pass in one (default 20)")
-        added.add_argument("--isolation", choices=("auto", "namespace", "path"), default="auto")
+        added.add_argument("--isolation", choices=ISOLATIONS, default=None, help="default: auto, or SANDBOX_ISOLATION")
         added.add_argument("--idle", type=float, default=3600.0, help="end after so many seconds without a request")
     verb("down", _down, "stop it and everything it started")
     verb("status", _status, "say how the service is").add_argument("--json", action="store_true")
@@ -60,9 +60,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _up(arguments: argparse.Namespace) -> None:
-    sandbox = Sandbox(arguments.state).start(
-        speed=arguments.speed, isolation=arguments.isolation, idle=arguments.idle
-    )
+    sandbox = Sandbox(arguments.state).start(speed=arguments.speed, isolation=arguments.isolation, idle=arguments.idle)
     state = sandbox.state
     print(f"The sandbox runs: AWS at {state['endpoint_url']}, {state['speed']:g} times as fast, containers by "
           f"{state['isolation']}.")  # fmt: skip
@@ -74,7 +72,8 @@ def _up(arguments: argparse.Namespace) -> None:
 def _serve(arguments: argparse.Namespace) -> None:
     from sandbox.daemon import run  # noqa: PLC0415  moto takes two seconds to import; the other verbs do without
 
-    run(state=arguments.state.resolve(), speed=arguments.speed, isolation=arguments.isolation, idle=arguments.idle)
+    isolation = arguments.isolation or default_isolation()
+    run(state=arguments.state.resolve(), speed=arguments.speed, isolation=isolation, idle=arguments.idle)
 
 
 def _down(arguments: argparse.Namespace) -> None:
@@ -88,8 +87,9 @@ def _status(arguments: argparse.Namespace) -> None:
         print(json.dumps(status, indent=2))
         return
     service = status["service"]
-    print(f"Service {service['serviceName']}: {'healthy' if status['healthy'] else 'NOT healthy'}, {service['status']}, "
-          f"desired {service['desiredCount']}, running {service['runningCount']}, pending {service['pendingCount']}.")  # fmt: skip
+    word = "healthy" if status["healthy"] else "NOT healthy"
+    counts = f"desired {service['desiredCount']}, running {service['runningCount']}, pending {service['pendingCount']}"
+    print(f"Service {service['serviceName']}: {word}, {service['status']}, {counts}.")
     for task in [task for task in status["tasks"] if task["last_status"] != "STOPPED"]:
         print(f"  task {task['id']} ({task['family']}): {task['last_status']}, wanted {task['desired_status']}")
     over = [task for task in status["tasks"] if task["last_status"] == "STOPPED"]
@@ -116,9 +116,13 @@ def _break(arguments: argparse.Namespace) -> None:
     elif arguments.kind == "second-task":
         print(f"A second task of family {done['family']} runs on the same file system: {done['task']}")
     elif arguments.kind == "leftover":
-        print(f"The service was stopped by hand (desired 0); {len(done['files'])} lock files that nobody holds lie about.")
+        print(
+            f"The service was stopped by hand (desired 0); {len(done['files'])} lock files that nobody holds lie about."
+        )
     else:
-        print("The service was stopped by hand (desired 0)." if arguments.kind == "stopped" else "The service is healthy.")
+        print(
+            "The service was stopped by hand (desired 0)." if arguments.kind == "stopped" else "The service is healthy."
+        )
 
 
 def _tell_stale_lock(done: dict[str, Any]) -> None:

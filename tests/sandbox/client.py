@@ -15,11 +15,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+Isolation = Literal["auto", "namespace", "path"]
 STATE_VARIABLE = "QDRANT_OPS_SANDBOX"
+ISOLATION_VARIABLE = "SANDBOX_ISOLATION"
+ISOLATIONS: tuple[Isolation, ...] = ("auto", "namespace", "path")
 _START_SECONDS = 90.0
 _STOP_SECONDS = 30.0
 
@@ -30,6 +33,15 @@ class SandboxError(Exception):
 
 def default_state() -> Path:
     return Path(os.environ.get(STATE_VARIABLE) or CHECKOUT / ".cache" / "sandbox").resolve()
+
+
+def default_isolation() -> Isolation:
+    """Raises SandboxError for a value of SANDBOX_ISOLATION that there is not."""
+    chosen = os.environ.get(ISOLATION_VARIABLE) or "auto"
+    for known in ISOLATIONS:
+        if chosen == known:
+            return known
+    raise SandboxError(f"{ISOLATION_VARIABLE} is {chosen!r}: use one of {', '.join(ISOLATIONS)}")
 
 
 class Sandbox:
@@ -59,8 +71,11 @@ class Sandbox:
     def url(self) -> str:
         return str(self.state["endpoint_url"])
 
-    def start(self, *, speed: float = 20.0, isolation: str = "auto", idle: float = 3600.0) -> Sandbox:
-        """Starts the daemon unless it runs already; back when its service is healthy. Raises SandboxError."""
+    def start(self, *, speed: float = 20.0, isolation: str | None = None, idle: float = 3600.0) -> Sandbox:
+        """Starts the daemon unless it runs already; back when its service is healthy. Raises SandboxError.
+
+        `isolation` defaults to the environment's SANDBOX_ISOLATION, then to auto.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         with self._alone():
             if self.running:
@@ -69,7 +84,7 @@ class Sandbox:
             with log.open("wb") as out:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "sandbox", "serve", "--state", str(self.directory), "--speed", str(speed),
-                     "--isolation", isolation, "--idle", str(idle)],
+                     "--isolation", isolation or default_isolation(), "--idle", str(idle)],
                     stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
                     env={**os.environ, "PYTHONPATH": str(CHECKOUT / "tests")}, cwd=self.directory,
                 )  # fmt: skip
@@ -195,4 +210,4 @@ def _tail(path: Path) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-25:])
 
 
-__all__ = ["CHECKOUT", "STATE_VARIABLE", "Sandbox", "SandboxError", "default_state"]
+__all__ = ["CHECKOUT", "ISOLATIONS", "STATE_VARIABLE", "Sandbox", "SandboxError", "default_isolation", "default_state"]

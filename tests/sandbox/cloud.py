@@ -12,12 +12,12 @@ from typing import Any
 
 from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.core.exceptions import ServiceException
-from moto.ec2 import ec2_backends
 from moto.ec2.exceptions import EC2ClientError
-from moto.efs import efs_backends
-from moto.elbv2 import elbv2_backends
-from moto.iam import iam_backends
-from moto.logs import logs_backends
+from moto.ec2.models import ec2_backends
+from moto.efs.models import efs_backends
+from moto.elbv2.models import elbv2_backends
+from moto.iam.models import iam_backends
+from moto.logs.models import logs_backends
 
 from sandbox.ecs.errors import AwsError, client_error, invalid_parameter
 from sandbox.ecs.model import ACCOUNT
@@ -129,7 +129,7 @@ class Cloud:
             raise MountFailed(f"{_EFS_FAILED}b'mount.nfs4: access denied by server while mounting 127.0.0.1:/' "
                               ": unsuccessful EFS utils command execution; code: 32")  # fmt: skip
         path = str(point.root_directory.get("Path") or "/")
-        if point.root_directory.get("CreationInfo"):  # type: ignore[call-overload]  # moto types it as str values
+        if point.root_directory.get("CreationInfo"):
             (root / path.strip("/")).mkdir(parents=True, exist_ok=True)
         return self._existing(root, file_system, path)
 
@@ -148,7 +148,7 @@ class Cloud:
             group = elbv2_backends[ACCOUNT][region].target_groups.get(arn)
             if group is None:
                 raise invalid_parameter(f"The specified target group does not exist: {arn}")
-            delay = group.attributes.get("deregistration_delay.timeout_seconds", 300)
+            delay = str(group.attributes.get("deregistration_delay.timeout_seconds", 300))
             return TargetGroup(
                 arn=arn, port=int(group.port), health_path=str(group.health_check_path or "/"),
                 interval=float(group.health_check_interval_seconds), timeout=float(group.health_check_timeout_seconds),
@@ -160,7 +160,7 @@ class Cloud:
         """(min, max, suspended state) of an ECS service's scalable target."""
         with self.lock:
             targets = applicationautoscaling_backends[ACCOUNT][region].targets
-            target = targets.get("ecs:service:DesiredCount", {}).get(resource)
+            target: Any = targets.get("ecs:service:DesiredCount", {}).get(resource)
             if target is None:
                 return None
             return int(target.min_capacity), int(target.max_capacity), dict(target.suspended_state or {})
@@ -169,8 +169,8 @@ class Cloud:
 def unresolved(region: str, file_system: str) -> str:
     """The mount failure of a file system without a mount target in the task's zone."""
     return (
-        f"{_EFS_FAILED}b'Failed to resolve \"{file_system}.efs.{region}.amazonaws.com\" - check that your file system ID "
-        "is correct, and ensure that the VPC has an EFS mount target for this file system ID. See "
+        f'{_EFS_FAILED}b\'Failed to resolve "{file_system}.efs.{region}.amazonaws.com" - check that your file '
+        "system ID is correct, and ensure that the VPC has an EFS mount target for this file system ID. See "
         "https://docs.aws.amazon.com/console/efs/mount-dns-name for more detail.' : unsuccessful EFS utils command "
         "execution; code: 1"
     )

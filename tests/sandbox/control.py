@@ -28,6 +28,7 @@ from sandbox.store import StaleLock, lock_files, seed
 from sandbox.store.locks import held
 
 _HEALTHY_WITHIN = 60.0
+_SHOWN = ("serviceName", "status", "desiredCount", "runningCount", "pendingCount")
 
 
 class Controller:
@@ -87,14 +88,12 @@ class Controller:
 
     def _rebuild(self) -> None:
         self.engine.reset()
-        for lock in self.stale:
-            lock.release()
-        self.stale.clear()
+        self._release()
         self._fill()
         group = world.build(self.cloud)
         # moto would look for our services in its own ECS, which is empty.
         scaling = applicationautoscaling_backends[ACCOUNT][world.REGION]
-        scaling._ecs_service_exists_for_target = self._service_exists  # type: ignore[method-assign]
+        scaling._ecs_service_exists_for_target = self._service_exists  # type: ignore[method-assign,assignment]  # another name for its argument
         clusters.create(self.engine, world.REGION, {"clusterName": world.CLUSTER})
         self.engine.definitions_of(world.REGION).register(world.definition())
         self.listener = self.engine.targets.listener(world.REGION, group)
@@ -141,7 +140,8 @@ class Controller:
             tasks = self.engine.tasks_of(service)
             lines = [f"{t.id} {t.last_status} {t.stopped_reason or ''}" for t in tasks[-3:]]
             tail = [line for task in tasks[-1:] for run in task.containers for line in list(run.lines)[-5:]]
-        return f"desired {service.desired}; tasks: {'; '.join(lines) or 'none'}; last lines: {tail}; {self.engine.trouble[-1:]}"
+        tasks_told = "; ".join(lines) or "none"
+        return f"desired {service.desired}; tasks: {tasks_told}; last lines: {tail}; {self.engine.trouble[-1:]}"
 
     def status(self) -> dict[str, Any]:
         service = self.service()
@@ -154,11 +154,13 @@ class Controller:
         taken = set(held(files))
         targets = [dataclasses.asdict(target) for target in self.engine.targets.health(self._group)]
         return {
-            "service": {key: shown[key] for key in ("serviceName", "status", "desiredCount", "runningCount", "pendingCount")},
+            "service": {key: shown[key] for key in _SHOWN},
             "deployments": shown["deployments"], "tags": shown["tags"], "events": shown["events"][:5], "tasks": every,
             "healthy": healthy, "targets": targets, "points": self.points, "trouble": self.engine.trouble,
             "locks": [{"path": str(path.relative_to(self.data)), "held": path in taken} for path in files],
-            "stale": [{"path": str(lock.path), "pid": lock.pid, "ends_at": lock.ends_at} for lock in self.stale if lock.active],
+            "stale": [
+                {"path": str(lock.path), "pid": lock.pid, "ends_at": lock.ends_at} for lock in self.stale if lock.active
+            ],
             "faults": self.faults.listed(), "settings": dataclasses.asdict(self.engine.settings),
         }  # fmt: skip
 
@@ -202,9 +204,13 @@ class Controller:
     def release(self) -> dict[str, Any]:
         """Ends every stale lock's lease at once."""
         count = len([lock for lock in self.stale if lock.active])
-        self.engine.call(lambda: [lock.release() for lock in self.stale])
-        self.stale.clear()
+        self.engine.call(self._release)
         return {"released": count}
+
+    def _release(self) -> None:
+        for lock in self.stale:
+            lock.release()
+        self.stale.clear()
 
     def break_(self, *, kind: str = "stale-lock", **options: Any) -> dict[str, Any]:
         with self._busy:

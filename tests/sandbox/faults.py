@@ -15,7 +15,8 @@ from typing import Any
 API_KINDS = ("throttle", "error", "access_denied", "reset_before", "reset_after", "slow")
 # Inside ECS and around it.
 WORLD_KINDS = (
-    "run_task_failures", "capacity", "mount", "task_gone", "missing", "logs_late", "logs_never", "no_exit_code", "autoscaler",
+    "run_task_failures", "capacity", "mount", "task_gone", "missing", "logs_late", "logs_never", "no_exit_code",
+    "autoscaler",
 )  # fmt: skip
 
 

@@ -33,7 +33,9 @@ def make(control: Controller, kind: str, **options: Any) -> dict[str, Any]:
     return kinds[kind](control, **options)
 
 
-def stale_lock(control: Controller, *, lease: float = 60.0, lease_real: float | None = None, wait: bool = True) -> dict[str, Any]:
+def stale_lock(
+    control: Controller, *, lease: float = 60.0, lease_real: float | None = None, wait: bool = True
+) -> dict[str, Any]:
     """The task's host vanishes, and the file server keeps its locks until the lease ends. `lease` in AWS seconds,
     `lease_real` in real ones. With `wait`, returns when the first new task has failed on the locks."""
     seconds = control.engine.clock.real(lease) if lease_real is None else float(lease_real)
@@ -75,7 +77,18 @@ def _first_failure(control: Controller, before: set[str]) -> Task:
 def stopped(control: Controller) -> dict[str, Any]:
     """Somebody set the desired count to 0 and let the tasks end."""
     service = control.service()
-    control.engine.call(lambda: scheduler.set_desired(control.engine, service, 0))
+
+    def stop() -> None:
+        scheduler.set_desired(control.engine, service, 0)
+        for task in control.engine.tasks_of(service):
+            # It happened a while ago: nobody waits here for the load balancer.
+            lifecycle.begin_stop(
+                control.engine, task, code="ServiceSchedulerInitiated",
+                reason=f"Scaling activity initiated by (deployment {task.started_by})", drain=False,
+            )  # fmt: skip
+            control.engine.targets.drop([task])
+
+    control.engine.call(stop)
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         with control.engine.lock:
@@ -86,14 +99,16 @@ def stopped(control: Controller) -> dict[str, Any]:
 
 
 def leftover(control: Controller) -> dict[str, Any]:
-    """Stopped, and lock files that nobody holds lie about: the server's own and the names that the runbook looks for."""
+    """Stopped, and lock files that nobody holds lie about: the server's and the runbook's names."""
     done = stopped(control)
+    extra = []
     for name in ("collections/documents/0/data.mdb.lock", "stale.lock"):
         path = control.data / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    files = [str(path.relative_to(control.data)) for path in lock_files(control.data)]
-    return {**done, "kind": "leftover", "files": files}
+        extra.append(path)
+    files = sorted({*lock_files(control.data), *extra})
+    return {**done, "kind": "leftover", "files": [str(path.relative_to(control.data)) for path in files]}
 
 
 def second_task(control: Controller) -> dict[str, Any]:

@@ -222,7 +222,9 @@ class _Quiet(MotoRequestHandler):
 
 def _unknown(request: ApiRequest) -> Answer:
     if request.protocol == "query":
-        return error_answer(request, "InvalidAction", f"The action {request.operation} is not valid for this web service.")
+        return error_answer(
+            request, "InvalidAction", f"The action {request.operation} is not valid for this web service."
+        )
     return error_answer(request, "UnknownOperationException", "The requested operation is not supported.")
 
 

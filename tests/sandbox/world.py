@@ -13,13 +13,13 @@ from typing import Any
 from unittest import mock
 
 from moto.applicationautoscaling.models import applicationautoscaling_backends
-from moto.ec2 import ec2_backends
-from moto.ecs import ecs_backends
-from moto.efs import efs_backends
-from moto.elbv2 import elbv2_backends
-from moto.iam import iam_backends
-from moto.logs import logs_backends
-from moto.sts import sts_backends
+from moto.ec2.models import ec2_backends
+from moto.ecs.models import ecs_backends
+from moto.efs.models import efs_backends
+from moto.elbv2.models import elbv2_backends
+from moto.iam.models import iam_backends
+from moto.logs.models import logs_backends
+from moto.sts.models import sts_backends
 
 from sandbox.cloud import Cloud
 from sandbox.ecs.model import ACCOUNT
@@ -42,9 +42,7 @@ TARGET_GROUP = "wwhd-backend"
 FOREIGN_LOCKS = ("analytics/jobs/nightly.lock", "git/wwhd.git/index.lock", "wwhd-staging/app/poetry.lock")
 _TRUST = {
     "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ],
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 
 
@@ -201,7 +199,7 @@ def service(target_group: str) -> dict[str, Any]:
 
 
 __all__ = [
-    "ACCESS_POINT", "ACCESS_POINT_PATH", "CLUSTER", "EXECUTION_ROLE", "FAMILY", "FILE_SYSTEM", "FOREIGN_LOCKS", "LOAD_BALANCER_DNS",
-    "LOG_GROUP", "REGION", "SECURITY_GROUP", "SERVICE", "SUBNETS", "TARGET_GROUP", "TASK_ROLE", "build", "definition",
-    "foreign_files", "network_configuration", "service",
+    "ACCESS_POINT", "ACCESS_POINT_PATH", "CLUSTER", "EXECUTION_ROLE", "FAMILY", "FILE_SYSTEM", "FOREIGN_LOCKS",
+    "LOAD_BALANCER_DNS", "LOG_GROUP", "REGION", "SECURITY_GROUP", "SERVICE", "SUBNETS", "TARGET_GROUP", "TASK_ROLE",
+    "build", "definition", "foreign_files", "network_configuration", "service",
 ]  # fmt: skip

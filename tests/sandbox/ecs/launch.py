@@ -92,7 +92,9 @@ def prepare(engine: Engine, task: Task) -> None:
     region = task.region
     for container in task.definition.containers:
         logs = container.get("logConfiguration") or {}
-        if logs.get("logDriver") == "awslogs" and not engine.cloud.has_log_group(region, logs["options"]["awslogs-group"]):
+        if logs.get("logDriver") == "awslogs" and not engine.cloud.has_log_group(
+            region, logs["options"]["awslogs-group"]
+        ):
             raise MountFailed(LOG_GROUP_MISSING)
     for volume in task.definition.body["volumes"]:
         task.folders[str(volume["name"])] = _folder(engine, task, volume)
@@ -136,7 +138,7 @@ def _sink(engine: Engine, container: ContainerRun, stream: Stream | None) -> Any
 def specification(task: Task, container: ContainerRun) -> ContainerSpec:
     """What the runtime is asked for: the definition, RunTask's overrides, and the host's ports."""
     definition = container.definition
-    override = next(
+    override: dict[str, Any] = next(
         (item for item in task.overrides.get("containerOverrides") or [] if item.get("name") == container.name), {}
     )
     environment = {item["name"]: item["value"] for item in definition["environment"]}

@@ -131,8 +131,9 @@ def _deprovisioning(engine: Engine, task: Task) -> None:
         task.enter("STOPPED", now=now, lasts=0)
 
 
-def begin_stop(engine: Engine, task: Task, *, code: str, reason: str) -> None:
-    """The decision to stop. A task that already stops keeps its first reason."""
+def begin_stop(engine: Engine, task: Task, *, code: str, reason: str, drain: bool = True) -> None:
+    """The decision to stop. A task that already stops keeps its first reason; without `drain`, its targets do not
+    hold it up."""
     if not task.wanted:
         return
     task.desired_status = "STOPPED"
@@ -142,7 +143,7 @@ def begin_stop(engine: Engine, task: Task, *, code: str, reason: str) -> None:
         _enter_deprovisioning(engine, task)
         return
     draining = engine.targets.deregister(task)
-    if draining and (not task.essential_ended() or engine.settings.crashed_task_waits_for_target):
+    if drain and draining and (not task.essential_ended() or engine.settings.crashed_task_waits_for_target):
         task.enter("DEACTIVATING", now=engine.clock.now(), lasts=draining)
         if task.essential_ended():
             _terminate(task)

@@ -13,7 +13,9 @@ from sandbox.ecs.errors import invalid_parameter
 _MARK = "after:"
 
 
-def page(items: Sequence[str], *, max_results: int | None, token: str | None, default: int = 100) -> tuple[list[str], str | None]:
+def page(
+    items: Sequence[str], *, max_results: int | None, token: str | None, default: int = 100
+) -> tuple[list[str], str | None]:
     """One page of `items` and the token of the next; the token names the last item, so that new ones do no harm."""
     size = default if max_results is None else max_results
     if not 1 <= size <= 100:

@@ -56,7 +56,10 @@ def _attachment(item: Task) -> dict[str, Any]:
         details += [
             {"name": "networkInterfaceId", "value": network.interface},
             {"name": "macAddress", "value": network.mac},
-            {"name": "privateDnsName", "value": f"ip-{network.address.replace('.', '-')}.{item.region}.compute.internal"},
+            {
+                "name": "privateDnsName",
+                "value": f"ip-{network.address.replace('.', '-')}.{item.region}.compute.internal",
+            },
             {"name": "privateIPv4Address", "value": network.address},
         ]
     return {
@@ -72,9 +75,7 @@ def _container(item: Task, run: ContainerRun) -> dict[str, Any]:
         "image": run.definition["image"],
         "lastStatus": run.last_status,
         "networkBindings": [],
-        "networkInterfaces": [
-            {"attachmentId": item.network.attachment_id, "privateIpv4Address": item.network.address}
-        ],
+        "networkInterfaces": [{"attachmentId": item.network.attachment_id, "privateIpv4Address": item.network.address}],
         "healthStatus": "UNKNOWN",
         "cpu": str(run.definition.get("cpu", 0)),
     }

@@ -16,9 +16,7 @@ from sandbox.ecs.model import STARTING, Deployment, Service, Task
 if TYPE_CHECKING:
     from sandbox.ecs.engine import Engine
 
-CAPACITY = (
-    "Capacity is unavailable at this time. Please try again later or in a different availability zone."
-)
+CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone."
 BLOCKED = (
     "was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the "
     "minimumHealthyPercent or maximumPercent value and try again."

@@ -95,7 +95,9 @@ def _check_balancers(engine: Engine, region: str, balancers: list[dict[str, Any]
         engine.cloud.target_group(region, str(entry.get("targetGroupArn")))
         found = next((c for c in definition.containers if c["name"] == entry.get("containerName")), None)
         if found is None:
-            raise invalid_parameter(f"The container {entry.get('containerName')} does not exist in the task definition.")
+            raise invalid_parameter(
+                f"The container {entry.get('containerName')} does not exist in the task definition."
+            )
         ports = {mapping["containerPort"] for mapping in found["portMappings"]}
         if entry.get("containerPort") not in ports:
             raise invalid_parameter(
@@ -110,7 +112,9 @@ def _apply_percentages(service: Service, given: dict[str, Any]) -> None:
     if minimum < 0 or maximum < 0 or maximum < minimum:
         raise invalid_parameter("Maximum percent must be at least the minimum healthy percent, and neither negative.")
     if maximum == 0 or (maximum <= 100 and minimum >= 100):
-        raise invalid_parameter("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.")
+        raise invalid_parameter(
+            "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments."
+        )
     if given.get("strategy") not in (None, "ROLLING"):
         raise AwsError("UnsupportedFeatureException", "The sandbox knows ROLLING deployments only.")
     service.minimum_percent, service.maximum_percent = int(minimum), int(maximum)
@@ -150,9 +154,7 @@ def update(engine: Engine, region: str, params: dict[str, Any]) -> dict[str, Any
         _check_balancers(engine, region, params["loadBalancers"], definition)
     configuration = params.get("deploymentConfiguration") or {}
     rebalancing = params.get("availabilityZoneRebalancing") or service.az_rebalancing
-    _check_rebalancing(
-        rebalancing, int(configuration.get("maximumPercent", service.maximum_percent)), done="updated"
-    )
+    _check_rebalancing(rebalancing, int(configuration.get("maximumPercent", service.maximum_percent)), done="updated")
     _apply_percentages(service, configuration)
     service.az_rebalancing = rebalancing
     _apply(engine, service, params)
@@ -172,7 +174,9 @@ def _check_controller(service: Service, params: dict[str, Any]) -> None:
     }
     if service.controller == "ECS":
         return
-    advice = "Use AWS CodeDeploy to trigger a new deployment." if service.controller == "CODE_DEPLOY" else "Use task sets."
+    advice = (
+        "Use AWS CodeDeploy to trigger a new deployment." if service.controller == "CODE_DEPLOY" else "Use task sets."
+    )
     for key, text in texts.items():
         if params.get(key):
             raise invalid_parameter(f"{text.format(service.controller)} {advice}")

@@ -71,8 +71,15 @@ class Targets:
         """Deregisters at once, without a delay: for a world that is being reset."""
         for task in tasks:
             for group, port in task.registered:
+                address = task.network.address
                 self._balancer.set_deregistration_delay(group, 0)
-                self._balancer.deregister(group, target_id=task.network.address, target_port=port)
+                self._balancer.deregister(group, target_id=address, target_port=port)
+                if any(t.target_id == address for t in self._balancer.targets(group)):
+                    # It drains already, with the delay of that time: a new registration ends that.
+                    self._balancer.register(
+                        group, target_id=address, target_port=port, address=("127.0.0.1", task.ports[port])
+                    )
+                    self._balancer.deregister(group, target_id=address, target_port=port)
 
 
 __all__ = ["Targets"]

@@ -41,9 +41,7 @@ def _check_token(token: str) -> None:
         raise invalid_parameter("clientToken must be 1 to 64 ASCII characters between 33 and 126")
 
 
-def _replay(
-    engine: Engine, earlier: dict[str, Any], answer: dict[str, Any], *, wish: dict[str, Any]
-) -> dict[str, Any]:
+def _replay(engine: Engine, earlier: dict[str, Any], answer: dict[str, Any], *, wish: dict[str, Any]) -> dict[str, Any]:
     arns = [task["taskArn"] for task in answer["tasks"]]
     if wish != earlier:
         raise AwsError(
@@ -191,7 +189,9 @@ def _hidden(engine: Engine, task: Task) -> bool:
 
 def list_(engine: Engine, region: str, params: dict[str, Any]) -> dict[str, Any]:
     cluster = engine.cluster(region, params.get("cluster"))
-    given = [key for key in ("startedBy", "serviceName", "family", "containerInstance", "launchType") if params.get(key)]
+    given = [
+        key for key in ("startedBy", "serviceName", "family", "containerInstance", "launchType") if params.get(key)
+    ]
     for alone in ("startedBy", "serviceName"):
         if alone in given and set(given) - {alone} - ({"launchType"} if alone == "serviceName" else set()):
             raise invalid_parameter(f"cannot specify {alone} with other arguments")
