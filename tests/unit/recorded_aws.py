@@ -26,7 +26,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-__all__ = ["Answer", "Call", "Fault", "RecordedAws"]
+__all__ = ["Answer", "Call", "Fault", "RecordedAws", "Script"]
 
 _SERVICE_BY_TARGET = {
     "AmazonEC2ContainerServiceV20141113": "ecs",
@@ -49,6 +49,8 @@ class Fault:
 
 Answer = Mapping[str, Any] | Fault | Callable[[dict[str, Any]], Mapping[str, Any] | Fault]
 
+Script = Mapping[str, Sequence[Answer]]
+
 
 @dataclass(frozen=True)
 class Call:
@@ -65,7 +67,7 @@ class Call:
 class RecordedAws:
     """See the module's docstring. `url` is the endpoint; `calls` grows as requests arrive."""
 
-    def __init__(self, script: Mapping[str, Sequence[Answer]]) -> None:
+    def __init__(self, script: Script) -> None:
         self.calls: list[Call] = []
         self.unexpected: list[str] = []
         self._script = {operation: list(answers) for operation, answers in script.items()}
