@@ -123,7 +123,11 @@ class Runtime:
                 (root / "bin" / name).symlink_to("busybox")
         for name in alpine.BORROWED:
             program = shutil.which(name)
-            if name not in names and program is not None and not (root / "bin" / name).exists():
+            if name in names or (root / "bin" / name).exists():
+                continue
+            if program is None:
+                notes.append(f"the alpine image has no {name}: neither this machine's busybox nor the machine has it")
+            else:
                 shutil.copy2(program, root / "bin" / name)
         if self._bwrap is not None and self.isolation == "namespace":
             failure = namespace.failure_of(self._bwrap, namespace.busybox_root(root), "/bin/busybox")
