@@ -213,7 +213,7 @@ def _need(
     elif health and health.get("failed"):
         why.append(f"the health address does not answer as it should: {health.get('msg', 'no answer')}")
     if why:
-        return True, why
+        return True, [reason.rstrip(".") for reason in why]
     if options.get("when") == "always":
         return True, ["the service is healthy, and qdrant_unlock_when is always"]
     return False, ["the service is healthy, and no earlier unlock is unfinished"]

@@ -143,6 +143,12 @@ def _downtime(quiesce: Mapping[str, Any] | None, verified: Mapping[str, Any] | N
     return round(max(0.0, end - _moment(quiesce["started_at"]).timestamp()), 1)
 
 
+def _downtime_sentence(seconds: float, *, was_up: bool) -> str:
+    if was_up:
+        return f"It was down for {seconds:.0f} s."
+    return f"It was down before; from its stop to verified health this run took {seconds:.0f} s."
+
+
 def _lock_sentences(
     locks: Mapping[str, Sequence[Mapping[str, Any]]], report: Mapping[str, Any], inspect: bool
 ) -> list[str]:
@@ -253,7 +259,7 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
         outcome = "unlocked"
         summary = [f"{service} is healthy again.", *_lock_sentences(locks, report, False), data]
         if downtime is not None:
-            summary.append(f"It was down for {downtime:.0f} s during this run.")
+            summary.append(_downtime_sentence(downtime, was_up=bool((raw.get("info") or {}).get("healthy"))))
     return {
         "outcome": outcome,
         "changed": changed,

@@ -93,7 +93,7 @@ def test_a_good_run() -> None:
         "backend (dev) is healthy again.",
         "1 lock file removed.",
         "The data is whole: 240 points in 1 collection, the same as before the run.",
-        "It was down for 63 s during this run.",
+        "It was down before; from its stop to verified health this run took 63 s.",
     ]
     assert [(p["name"], p["seconds"]) for p in result["phases"]] == [
         ("preflight", 2.0), ("quiesce", 10.0), ("guard", 1.0), ("clean", 7.0), ("redeploy", 40.0), ("verify", 3.5),
