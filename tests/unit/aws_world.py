@@ -248,7 +248,9 @@ class World:
         return {}
 
     def _register(self, params: dict[str, Any]) -> Mapping[str, Any]:
-        kept = {key: params[key] for key in ("MinCapacity", "MaxCapacity", "SuspendedState") if key in params}
+        kept: dict[str, Any] = {
+            key: params[key] for key in ("MinCapacity", "MaxCapacity", "SuspendedState") if key in params
+        }
         self.scalable = {**(self.scalable or {}), **kept}
         return {}
 

@@ -213,7 +213,9 @@ class _Following:
 
 def _task_sentence(task: Mapping[str, Any]) -> str:
     exits = ", ".join(f"{c['name']} exit {c['exit_code']}" for c in task["containers"] if c["exit_code"] is not None)
-    lines = [line for c in task["containers"] for line in (c.get("logs") or [])[-_LOG_LINES_QUOTED:]]
+    # Where one container failed, the others' last words are about being stopped.
+    failed = [c for c in task["containers"] if c["exit_code"]] or task["containers"]
+    lines = [line for c in failed for line in (c.get("logs") or [])[-_LOG_LINES_QUOTED:]]
     parts = [
         f"Task {short_id(task['task_arn'])}: {task['stopped_reason'] or 'no reason given'}",
         f" ({exits})" if exits else "",

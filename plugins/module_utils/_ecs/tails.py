@@ -14,12 +14,8 @@ from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
-    describe_definition,
-    log_configurations,
-    task_view,
-)
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.logs import streams_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import describe_definition, task_view
 
 __all__ = ["newest_first", "tail", "with_tails"]
 
@@ -87,15 +83,19 @@ def _add_tails(
     try:
         if arn not in definitions:
             definitions[arn] = describe_definition(aws, arn=arn)
-        places = log_configurations(definitions[arn])
     except OperationFailed:
         return
+    region = str(aws.client("logs").meta.region_name)
+    readers = streams_of(definitions[arn], task_arn=str(task["taskArn"]), region=region)
     for container in view["containers"]:
-        place = places.get(container["name"])
-        if not place or not place["prefix"]:
+        reader = readers.get(container["name"])
+        if reader is None:
             continue
-        stream = f"{place['prefix']}/{container['name']}/{short_id(str(task['taskArn']))}"
         try:
-            container["logs"] = tail(aws, group=place["group"], stream=stream, lines=lines)
+            container["logs"] = (
+                [f"({reader.note})"]
+                if reader.note
+                else tail(aws, group=reader.group, stream=reader.stream, lines=lines)
+            )
         except OperationFailed as error:
             container["logs"] = [f"({error})"]

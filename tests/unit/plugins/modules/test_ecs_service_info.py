@@ -226,7 +226,8 @@ def test_what_aws_refuses_is_said_with_the_permission() -> None:
 
 @pytest.mark.parametrize("name", ["stopped", "log_lines", "events"])
 def test_negative_numbers_are_refused_before_any_call(name: str) -> None:
-    outcome, aws = info(World(), **{name: -1})
+    options: dict[str, Any] = {name: -1}
+    outcome, aws = info(World(), **options)
     assert outcome.failed
     assert outcome.msg == f"Nothing was done: {name} must be 0 or more, not -1."
     assert aws.calls == []

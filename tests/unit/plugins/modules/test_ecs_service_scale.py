@@ -18,7 +18,10 @@ ALL_SUSPENDED = {
     "DynamicScalingOutSuspended": True,
     "ScheduledScalingSuspended": True,
 }
-STOPPING = {"stopCode": "ServiceSchedulerInitiated", "stoppedReason": "Scaling activity initiated by (deployment x)"}
+STOPPING: dict[str, Any] = {
+    "stopCode": "ServiceSchedulerInitiated",
+    "stoppedReason": "Scaling activity initiated by (deployment x)",
+}
 
 
 def scale(
@@ -43,8 +46,8 @@ def draining(world: World, clock: FakeClock) -> None:
             world.set_tasks(task(1, last="DEACTIVATING", desired="STOPPED", **STOPPING))()
 
     world.on_update = after_update
-    clock.at(300, world.set_tasks(task(1, last="STOPPING", desired="STOPPED", **STOPPING)))
-    clock.at(310, world.set_tasks(task(1, last="DEPROVISIONING", desired="STOPPED", containers="STOPPED", **STOPPING)))
+    clock.at(30, world.set_tasks(task(1, last="STOPPING", desired="STOPPED", **STOPPING)))
+    clock.at(40, world.set_tasks(task(1, last="DEPROVISIONING", desired="STOPPED", containers="STOPPED", **STOPPING)))
 
 
 def test_zero_means_that_the_process_is_gone_and_not_that_the_counters_say_so() -> None:
@@ -55,7 +58,7 @@ def test_zero_means_that_the_process_is_gone_and_not_that_the_counters_say_so() 
     assert not outcome.failed, outcome.msg
     assert outcome.changed
     assert (result["previous_desired_count"], result["desired_count"]) == (1, 0)
-    assert 310 <= result["waited"] < 316
+    assert 40 <= result["waited"] < 46
     assert result["elapsed"] == result["waited"]
     assert [(entry["task_arn"], entry["last_status"], entry["gone"]) for entry in result["tasks"]] == [
         (task_arn(1), "DEPROVISIONING", True)
@@ -200,15 +203,15 @@ def test_a_task_that_aws_lists_but_cannot_describe_is_not_gone() -> None:
 def test_the_time_is_up_and_the_last_state_is_told() -> None:
     world, clock = World(tasks=[task(1)]), FakeClock()
     draining(world, clock)
-    outcome, _aws = scale(world, clock=clock, desired_count=0, timeout=60)
+    outcome, _aws = scale(world, clock=clock, desired_count=0, timeout=20)
     assert outcome.failed
     assert outcome.msg.startswith(
-        "Could not see every task of service wwhd-backend in cluster wwhd-cluster end: gave up after 60 s."
+        "Could not see every task of service wwhd-backend in cluster wwhd-cluster end: gave up after 20 s."
     )
     assert "DEACTIVATING, desired STOPPED; fastapi RUNNING, qdrant RUNNING" in outcome.msg
     assert "deregistration delay" in outcome.msg
     assert outcome.result["tasks"][0]["gone"] is False
-    assert outcome.result["elapsed"] == 60
+    assert outcome.result["elapsed"] == 20
 
 
 def test_a_protected_task_ends_the_wait_and_is_named() -> None:
@@ -223,12 +226,12 @@ def test_a_protected_task_ends_the_wait_and_is_named() -> None:
 
 def test_protection_that_ends_in_time_is_waited_out() -> None:
     world, clock = World(tasks=[task(1)]), FakeClock()
-    world.protected = {task_arn(1): clock.started + timedelta(seconds=60)}
-    clock.at(61, world.protected.clear)
-    clock.at(62, world.set_tasks(task(1, last="STOPPED", desired="STOPPED")))
+    world.protected = {task_arn(1): clock.started + timedelta(seconds=20)}
+    clock.at(21, world.protected.clear)
+    clock.at(22, world.set_tasks(task(1, last="STOPPED", desired="STOPPED")))
     outcome, _aws = scale(world, clock=clock, desired_count=0)
     assert not outcome.failed, outcome.msg
-    assert 62 <= outcome.result["waited"] < 70
+    assert 22 <= outcome.result["waited"] < 30
 
 
 def test_protection_that_cannot_be_read_only_costs_the_early_end() -> None:
