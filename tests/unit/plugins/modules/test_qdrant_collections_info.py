@@ -156,6 +156,21 @@ def test_a_point_that_no_search_finds_is_a_failure() -> None:
     assert [found["query_hits"] for found in outcome.result["collections"]] == [0, 0]
 
 
+def test_a_point_deleted_between_the_look_and_the_query_is_no_failure() -> None:
+    qdrant = store(collections={"documents": points(3)})
+
+    def answer(asked: Asked) -> Reply:
+        reply = qdrant(asked)
+        if asked.path.endswith("scroll"):
+            qdrant.collections["documents"].pop(1, None)
+        return reply
+
+    with serve(answer) as server:
+        outcome = info(server.url)
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["collections"][0]["query_hits"] == 2
+
+
 def test_a_query_that_is_refused_is_noted() -> None:
     fault = Reply(400, {"status": {"error": "Wrong input: Conversion between sparse and regular vectors failed"}})
     outcome = read(store(version="1.10.0", query_fault=fault))
