@@ -17,6 +17,10 @@ from pathlib import Path
 from sandbox.store import layout
 
 _BLOCK = 1 << 16
+_COUNT = (
+    "import json, pathlib, sys; from sandbox.store import inspection;"
+    "print(json.dumps(inspection.exact_counts(pathlib.Path(sys.argv[1]))))"
+)
 _CODE = Path(__file__).resolve().parents[2]
 
 
@@ -29,7 +33,7 @@ def read_counts(root: Path) -> dict[str, int]:
         copy = Path(scratch)
         copy_sparse(root / "collections", copy / "collections")
         told = subprocess.run(
-            [sys.executable, "-m", "sandbox.store.inspection", str(copy)],
+            [sys.executable, "-c", _COUNT, str(copy)],
             env={"PYTHONPATH": str(_CODE)}, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         if told.returncode:
@@ -89,21 +93,18 @@ def _data(path: Path) -> list[tuple[int, bytes]]:
     return found
 
 
-def _main() -> None:
+def exact_counts(root: Path) -> dict[str, int]:
+    """The counts of ``root`` by opening it in this process, which writes to it."""
     import qdrant_edge  # noqa: PLC0415  (only the child process needs the engine)
 
     counts: dict[str, int] = {}
-    for collection in layout.collections(Path(sys.argv[1])):
+    for collection in layout.collections(root):
         counts[collection.name] = 0
         for folder in layout.shards(collection):
             shard = qdrant_edge.EdgeShard.load(str(folder))
             counts[collection.name] += shard.count(qdrant_edge.CountRequest(exact=True))
             shard.close()
-    print(json.dumps(counts))
+    return counts
 
 
-if __name__ == "__main__":
-    _main()
-
-
-__all__ = ["copy_sparse", "fingerprint", "read_counts"]
+__all__ = ["copy_sparse", "exact_counts", "fingerprint", "read_counts"]
