@@ -327,7 +327,8 @@ def _after_conflict(
     response = getattr(error.__cause__, "response", None)
     named = response.get("resourceIds") if isinstance(response, dict) else None
     if not found and named:
-        found = describe(aws, cluster=task.cluster, arns=[str(name) for name in named]).tasks
+        holders = describe(aws, cluster=task.cluster, arns=[str(name) for name in named]).tasks
+        found = [holder for holder in holders if holder.get("startedBy") == mark]
     if not found:
         raise OperationFailed(
             f"{error} The run id {task.run_id} was used for another task, which has gone: give another run id.",
