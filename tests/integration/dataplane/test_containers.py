@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import sandbox
-from sandbox.runtime import Container, ContainerSpec, Mount, PullError, Runtime, StartError
+from sandbox.runtime import Container, ContainerSpec, Mount, PullError, Runtime, StartError, images
 from sandbox.runtime.pathmap import PathMap
 
 from .conftest import WAIT, Output, runtime_of, until
@@ -269,6 +269,29 @@ def test_images_that_cannot_be_pulled(any_runtime: Runtime, image: str, text: st
 )  # fmt: skip
 def test_images_that_exist(any_runtime: Runtime, image: str) -> None:
     any_runtime.pull(image)
+
+
+@pytest.mark.parametrize(
+    ("argv", "server", "graceful"),
+    [
+        ((), True, False),
+        (("./entrypoint.sh",), True, False),
+        (("./qdrant",), True, True),
+        (("/bin/bash", "-c", "exec ./qdrant"), True, True),
+        (("--config-path", "x"), True, False),
+        (("sh", "-c", "find /qdrant/storage -name LOCK"), False, True),
+        (("ls", "/qdrant"), False, True),
+    ],
+)
+def test_what_a_qdrant_container_runs(argv: tuple[str, ...], server: bool, graceful: bool) -> None:
+    assert images.runs_server(images.resolve("qdrant/qdrant:v1.7.4"), argv) is server
+    assert images.stops_gracefully(argv) is graceful
+
+
+def test_tools_of_the_qdrant_image(shell: Shell, folder: Path) -> None:
+    container, output = shell("sh", "-c", "find /data -name LOCK", image="qdrant/qdrant:v1.7.4")
+    assert container.wait(WAIT) == 0
+    assert output.lines == ["/data/deep/LOCK"]
 
 
 def test_path_map_replaces_whole_prefixes_only() -> None:

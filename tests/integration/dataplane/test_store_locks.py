@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -225,6 +226,43 @@ def test_unlinking_a_live_holders_lock_lets_a_second_writer_in(service: Service,
     stop(second)
     found = store.read_counts(storage)["documents"]
     assert found < 242, f"both new points survived two writers ({found}): the sandbox would hide the harm"
+
+
+def test_a_log_that_this_kernel_locks_gives_the_logs_own_error(service: Service, storage: Path) -> None:
+    folder = os.open(storage / "collections" / "conversations" / "0" / "wal", os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    task = service.start()
+    assert task.qdrant.wait(WAIT) == 101
+    os.close(folder)
+    detail = 'Os { code: 11, kind: WouldBlock, message: "Resource temporarily unavailable" }'
+    assert f"Service internal error: Wal error: Can't init WAL: {detail}" in task.qdrant_output.text
+
+
+def test_an_flock_alone_keeps_the_store_out(service: Service, storage: Path) -> None:
+    """On NFS the two kinds meet: so must they here, where RocksDB itself looks at one of them."""
+    descriptor = os.open(store.lock_files(storage)[-1], os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    task = service.start()
+    assert task.qdrant.wait(WAIT) == 101
+    assert PANIC.search(task.qdrant_output.text), task.qdrant_output.text
+    os.close(descriptor)
+
+
+def test_a_passing_probe_is_no_holder(service: Service, storage: Path) -> None:
+    stop_probing = threading.Event()
+
+    def probe() -> None:
+        while not stop_probing.is_set():
+            store.held(store.lock_files(storage))
+
+    prober = threading.Thread(target=probe)
+    prober.start()
+    try:
+        for _ in range(3):
+            stop(service.ready())
+    finally:
+        stop_probing.set()
+        prober.join()
 
 
 def test_sigterm_of_the_official_image_is_143_and_the_log_keeps_the_points(service: Service, storage: Path) -> None:

@@ -82,7 +82,7 @@ class Runtime:
                 )
         mounts = tuple(Mount(one.source.resolve(), one.target, one.read_only) for one in spec.mounts)
         place = self._workdir / "containers" / f"{spec.task_id}-{spec.name}"
-        if runs_server(image, spec.entry_point, spec.command):
+        if runs_server(image, (*spec.entry_point, *spec.command)):
             argv, environment = self._server(image, spec, mounts)
         else:
             argv, environment = self._tool(image, spec)
@@ -174,7 +174,7 @@ class Runtime:
             "HOME": "/root",
             "HOSTNAME": _hostname(spec),
             "SANDBOX_PORTS": ",".join(f"{inside}={outside}" for inside, outside in spec.ports.items()),
-            "SANDBOX_SIGTERM": "flush" if stops_gracefully(spec.entry_point) else "entrypoint",
+            "SANDBOX_SIGTERM": "flush" if stops_gracefully((*spec.entry_point, *spec.command)) else "entrypoint",
             **spec.environment,
             "SANDBOX_VERSION": image.version,
             "SANDBOX_SPEED": str(self._speed),

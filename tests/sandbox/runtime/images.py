@@ -15,6 +15,8 @@ from sandbox.runtime.spec import PullError
 Kind = Literal["alpine", "debian", "qdrant", "backend"]
 
 _NEWEST_QDRANT = "1.15.1"
+_SHELLS = frozenset({"sh", "bash", "dash", "ash"})
+_RUNS_QDRANT = re.compile(r"(^|[\s;&|])(\./|/qdrant/)?(qdrant|entrypoint\.sh)(\s|;|$)")
 _PATTERNS: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"(^|/)(alpine|busybox)$"), "alpine"),
     (re.compile(r"(^|/)(debian|ubuntu)$"), "debian"),
@@ -51,23 +53,23 @@ def resolve(image: str) -> Image:
     return Image(reference=reference, kind=kind, version=_qdrant_version(tag) if kind == "qdrant" else "")
 
 
-def runs_server(image: Image, entry_point: Sequence[str], command: Sequence[str]) -> bool:
-    """Whether the container is the image's own server, and not a shell command in its tools."""
+def runs_server(image: Image, argv: Sequence[str]) -> bool:
+    """Whether the container (entry point and command in one) is the image's own server, and not a tool in it."""
+    name = argv[0].rsplit("/", 1)[-1] if argv else ""
     if image.kind == "qdrant":
-        return not entry_point or "qdrant" in " ".join(entry_point) or "entrypoint.sh" in " ".join(entry_point)
+        own = not argv or name in {"qdrant", "entrypoint.sh"} or name.startswith("-")
+        return own or (name in _SHELLS and _RUNS_QDRANT.search(argv[-1]) is not None)
     if image.kind == "backend":
-        words = [*entry_point, *command]
-        shell = bool(words) and words[0].rsplit("/", 1)[-1] in {"sh", "bash", "dash"}
-        return not shell or any(server in " ".join(words) for server in ("uvicorn", "gunicorn", "python"))
+        return name not in _SHELLS or any(server in " ".join(argv) for server in ("uvicorn", "gunicorn", "python"))
     return False
 
 
-def stops_gracefully(entry_point: Sequence[str]) -> bool:
+def stops_gracefully(argv: Sequence[str]) -> bool:
     """Whether Qdrant itself is PID 1 (``./qdrant`` or a shell that execs it), so that SIGTERM reaches it.
 
     The official entrypoint.sh stays PID 1 and dies of the signal, which takes Qdrant down without a flush.
     """
-    return bool(entry_point) and "entrypoint.sh" not in " ".join(entry_point)
+    return bool(argv) and not argv[0].startswith("-") and "entrypoint.sh" not in " ".join(argv)
 
 
 def _split(image: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from sandbox.forwarding import Answer, Handler, RefusedError, Server, SlowError, fetch
-from sandbox.store import layout, settings, texts
+from sandbox.store import layout, locks, settings, texts
 
 _PORT = 8000
 _STORE_PORT = 6333
@@ -62,10 +62,11 @@ def take_cache(folder: Path, shown: str) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / layout.CLIENT_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise RuntimeError(texts.client_held(shown)) from error
+    if not locks.flock(descriptor):
+        raise RuntimeError(texts.client_held(shown))
     if not os.fstat(descriptor).st_size:
         os.write(descriptor, layout.CLIENT_LOCK_TEXT.encode())
     return descriptor

@@ -23,7 +23,7 @@ from typing import Any
 import qdrant_edge
 import rocksdict
 
-from sandbox.store import layout, texts
+from sandbox.store import layout, locks, texts
 
 _WAL_PATIENCE = 1.0
 
@@ -155,10 +155,8 @@ def _open_rocksdb(collection: Collection, shard: Path, place: Path) -> None:
     # drop the POSIX lock that RocksDB has on it.
     descriptor = os.open(place / layout.ROCKSDB_LOCK, os.O_RDWR)
     collection.descriptors.append(descriptor)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise LoadError(texts.rocksdb_failed(shard, texts.rocksdb_held(folder))) from error
+    if not locks.flock(descriptor):
+        raise LoadError(texts.rocksdb_failed(shard, texts.rocksdb_held(folder)))
 
 
 def _open_shard(folder: Path) -> qdrant_edge.EdgeShard:
