@@ -225,6 +225,8 @@ def _app_error(facts: Facts) -> list[str]:
     found = []
     for task in _ended(facts):
         by_itself = task["stop_code"] == "EssentialContainerExited" and _task_kind(task) is None
+        if any(lock_lines(container.get("logs") or []) for container in task["containers"]):
+            continue
         if by_itself or _task_kind(task) == "app_error":
             last = [(c.get("logs") or [""])[-1].strip()[:_LINE_SHOWN] for c in task["containers"]]
             found.append(" | ".join([_why(task), *filter(None, last)]))
