@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import socket
 import struct
 import time
@@ -232,7 +233,8 @@ def _reset_connection(environ: dict[str, Any]) -> None:
     """Closes the client's connection with a reset instead of an answer."""
     connection: socket.socket = environ["werkzeug.socket"]
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
+    # Not close(): the handler's file objects would keep the descriptor open until it has ended.
+    os.close(connection.detach())
     raise ConnectionResetError("a fault closed this connection")
 
 
