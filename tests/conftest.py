@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parents[1] / ".cache" / "tree"
@@ -18,4 +17,4 @@ for name in [name for name in os.environ if name.startswith("AWS_")]:
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 
-pytest_plugins = ["sandbox.pytest_plugin"] if find_spec("sandbox.pytest_plugin") else []
+pytest_plugins = ["sandbox.pytest_plugin"]
