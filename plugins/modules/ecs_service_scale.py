@@ -200,6 +200,7 @@ elapsed:
 
 from typing import Any
 
+from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
@@ -255,8 +256,9 @@ def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         check_mode=module.check_mode,
         clock=clock,
     )
+    # amazon.aws's own `warn` makes ansible-core add a deprecation warning to each of ours.
     for warning in result.pop("warnings"):
-        module.warn(warning)
+        warn(warning)
     result["diff"] = {
         "before": {"desired_count": result["previous_desired_count"], "autoscaling": result["autoscaling"]["before"]},
         "after": {"desired_count": result["desired_count"], "autoscaling": result["autoscaling"]["after"]},
