@@ -249,7 +249,12 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import hide_environment, refuse, timed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import (
+    hide_environment,
+    refuse,
+    timed,
+    warn_of,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.oneoff import OneOff, run_and_wait
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
@@ -361,8 +366,7 @@ def main(clock: Clock | None = None) -> None:
             check=module.check_mode,
             clock=clock,
         )
-        for note in (*result.pop("notes"), *result.get("log_notes", [])):
-            module.warn(note)
+        warn_of((*result.pop("notes"), *result.get("log_notes", [])))
         return result
 
     run(module, lambda: timed(work, clock=clock))

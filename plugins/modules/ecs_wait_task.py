@@ -253,7 +253,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import refuse, timed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import refuse, timed, warn_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import WaitFor, wait_for_tasks
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
@@ -304,8 +304,7 @@ def main(clock: Clock | None = None) -> None:
 
     def work() -> dict[str, Any]:
         result = wait_for_tasks(Aws(module), spec=_spec(module), region=module.region, clock=clock)
-        for note in result["log_notes"]:
-            module.warn(note)
+        warn_of(result["log_notes"])
         return result
 
     run(module, lambda: timed(work, clock=clock))

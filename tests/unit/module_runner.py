@@ -13,7 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
+from ansible.module_utils import _internal
+from ansible.module_utils.common import warnings as ansible_warnings
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
@@ -102,7 +105,10 @@ def run_module(
         keywords["clock"] = clock.clock if isinstance(clock, FakeClock) else clock
     printed = io.StringIO()
     code = 0
-    with patch_module_args(given), contextlib.redirect_stdout(printed):
+    # A module's own process is no controller: there, warnings are part of the result instead of the terminal's.
+    ansible_warnings._global_warnings.clear()
+    module_process = mock.patch.object(_internal, "is_controller", False)
+    with patch_module_args(given), module_process, contextlib.redirect_stdout(printed):
         try:
             main(**keywords)
         except SystemExit as ended:

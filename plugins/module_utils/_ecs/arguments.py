@@ -8,13 +8,15 @@ Private to wwhd.qdrant_ops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from ansible.module_utils.common.warnings import warn
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
-__all__ = ["hide_environment", "refuse", "timed"]
+__all__ = ["hide_environment", "refuse", "timed", "warn_of"]
 
 _HIDDEN = "(hidden)"
 
@@ -40,6 +42,12 @@ def timed(work: Callable[[], dict[str, Any]], *, clock: Clock | None = None) -> 
     except OperationFailed as error:
         error.details = stamp(error.details)
         raise
+
+
+def warn_of(notes: Iterable[str]) -> None:
+    """Warn of each note. amazon.aws's own `module.warn` makes ansible-core 2.19 print a deprecation beside it."""
+    for note in notes:
+        warn(note)
 
 
 def hide_environment(value: Any) -> Any:

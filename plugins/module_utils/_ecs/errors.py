@@ -17,6 +17,7 @@ except ImportError:  # AnsibleAWSModule reports the missing library before anyth
 
 __all__ = ["OperationFailed", "advice_for", "aws_said", "error_code", "from_botocore"]
 
+_EXPIRED = "The credentials have expired: sign in again and repeat the run, which picks up where it was."
 _ADVICE_BY_CODE = {
     "AccessDeniedException": "Allow {action} for these credentials (check with: aws sts get-caller-identity).",
     "AccessDenied": "Allow {action} for these credentials (check with: aws sts get-caller-identity).",
@@ -24,13 +25,15 @@ _ADVICE_BY_CODE = {
     "ClusterNotFoundException": "Check the name of the cluster and the region (aws ecs list-clusters).",
     "ServiceNotFoundException": "Check the name of the service and its cluster (aws ecs list-services).",
     "ServiceNotActiveException": "The service was deleted or is being deleted: create it again before you go on.",
-    "ExpiredTokenException": "The credentials have expired: sign in again and repeat the run, which picks up where it was.",
-    "ExpiredToken": "The credentials have expired: sign in again and repeat the run, which picks up where it was.",
+    "ExpiredTokenException": _EXPIRED,
+    "ExpiredToken": _EXPIRED,
     "UnrecognizedClientException": "The credentials are not valid in this account or region: sign in again.",
     "InvalidClientTokenId": "The credentials are not valid in this account or region: sign in again.",
     "SignatureDoesNotMatch": "The secret key does not belong to the access key: check the credentials.",
     "ThrottlingException": "AWS limits the rate of calls in this account: repeat the run in a minute.",
     "LimitExceededException": "AWS limits the rate of calls in this account: repeat the run in a minute.",
+    "InvalidParameterException": "Correct what AWS names and run again.",
+    "ClientException": "Correct what AWS names and run again.",
     "ServerException": "AWS failed on its own side: repeat the run; see the AWS Health Dashboard if it happens again.",
 }
 _ADVICE_BY_EXCEPTION = {
@@ -38,7 +41,7 @@ _ADVICE_BY_EXCEPTION = {
     "PartialCredentialsError": "Give both the access key and the secret key.",
     "ProfileNotFound": "Check the name of the profile (aws configure list-profiles).",
     "NoRegionError": "Give the region.",
-    "EndpointConnectionError": "Check the network, the region's name, and the endpoint if you set one (AWS_ENDPOINT_URL).",
+    "EndpointConnectionError": "Check the network, the region's name, and any endpoint set (AWS_ENDPOINT_URL).",
     "ConnectTimeoutError": "Check the network and any proxy or VPC endpoint between here and AWS.",
     "ReadTimeoutError": "Check the network and any proxy or VPC endpoint between here and AWS; then repeat the run.",
     "ConnectionClosedError": "Check the network and any proxy between here and AWS; then repeat the run.",

@@ -143,7 +143,8 @@ def run_and_wait(
     try:
         waited = wait_for_tasks(aws, spec=spec, region=region, clock=clock)
     except OperationFailed as error:
-        error.details = {**started, **error.details, "changed": started["changed"]}
+        shown = {name: value for name, value in started.items() if name != "notes"}
+        error.details = {**shown, **error.details, "changed": started["changed"]}
         raise
     return {**started, **waited, "changed": started["changed"]}
 

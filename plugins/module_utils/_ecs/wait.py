@@ -251,6 +251,9 @@ def _timed_out(watch: _Watch, observation: Observation[_Look], region: str | Non
     else:
         message += "Raise timeout, or look at the task's events and logs; the task goes on by itself."
     result = {**_result(watch, look, region, complete=False), "stopped": stopped, "changed": bool(stopped)}
+    for view in result["tasks"]:
+        if view["task_arn"] in stopped:
+            view["hint"] = "This module stopped the task, because its time was over. Raise timeout if it needs longer."
     return OperationFailed(_with_tails(message, result, spec.log_lines), details=result)
 
 

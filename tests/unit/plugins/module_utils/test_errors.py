@@ -49,6 +49,7 @@ def test_a_lack_of_permission_names_the_action() -> None:
         (exceptions.ProfileNotFound(profile="x"), "Check the name of the profile"),
         (client_error("ThrottlingException"), "repeat the run in a minute"),
         (client_error("ExpiredTokenException"), "sign in again"),
+        (client_error("InvalidParameterException"), "Correct what AWS names and run again."),
     ],
 )
 def test_advice(error: Exception, words: str) -> None:

@@ -267,6 +267,7 @@ def test_stop_on_timeout_stops_it_and_sees_it_gone() -> None:
     assert "Stopped it; it was gone" in outcome.msg
     assert 70 <= clock.now < 75
     assert outcome.result["tasks"][0]["last_status"] == "STOPPED"
+    assert outcome.result["tasks"][0]["hint"].startswith("This module stopped the task")
     [stop] = aws.params("ecs:StopTask")
     assert stop == {
         "cluster": "wwhd-cluster",
