@@ -143,28 +143,76 @@ log_configurations:
 tasks:
   description:
     - Every live task and the newest ones that have ended, newest first.
-    - RV(tasks[].gone) is true when no process of the task can be alive any more.
-    - RV(tasks[].protected) tells scale-in protection, null where it could not be read.
+    - Those that have ended or are ending have the last lines of their logs.
   returned: success
   type: list
   elements: dict
-  sample:
-    - task_arn: arn:aws:ecs:us-west-2:018025611404:task/wwhd-cluster/0f1e2d3c4b5a69788796a5b4c3d2e1f0
-      last_status: STOPPED
-      desired_status: STOPPED
-      gone: true
-      protected: false
-      task_definition_arn: arn:aws:ecs:us-west-2:018025611404:task-definition/wwhd-backend:7
-      group: service:wwhd-backend
-      started_by: ecs-svc/1234567890123456789
-      stop_code: EssentialContainerExited
-      stopped_reason: Essential container in task exited
-      hint: "Exit code 101: a Rust program panicked."
-      health_status: UNKNOWN
-      created_at: "2026-11-23T15:04:05.678000+00:00"
-      started_at: "2026-11-23T15:04:25.100000+00:00"
-      stopped_at: "2026-11-23T15:04:45.900000+00:00"
-      containers:
+  contains:
+    task_arn:
+      description: ARN of the task.
+      type: str
+      sample: arn:aws:ecs:us-west-2:018025611404:task/wwhd-cluster/0f1e2d3c4b5a69788796a5b4c3d2e1f0
+    last_status:
+      description: Where it is in its life.
+      type: str
+      sample: STOPPED
+    desired_status:
+      description: Where ECS wants it to be.
+      type: str
+      sample: STOPPED
+    gone:
+      description: Whether no process of the task can be alive any more.
+      type: bool
+      sample: true
+    protected:
+      description: Whether it is under scale-in protection; null where that could not be read.
+      type: bool
+      sample: false
+    task_definition_arn:
+      description: ARN of its task definition.
+      type: str
+      sample: arn:aws:ecs:us-west-2:018025611404:task-definition/wwhd-backend:7
+    group:
+      description: What it belongs to.
+      type: str
+      sample: service:wwhd-backend
+    started_by:
+      description: What started it; for a task of a service the id of the deployment.
+      type: str
+      sample: ecs-svc/1234567890123456789
+    stop_code:
+      description: Why it ended, as a code; null while it is not being stopped.
+      type: str
+      sample: EssentialContainerExited
+    stopped_reason:
+      description: Why it ended, in the words of AWS or of who stopped it.
+      type: str
+      sample: Essential container in task exited
+    hint:
+      description: What that means, and what to do about it; null where nothing is known.
+      type: str
+      sample: "Exit code 101: a Rust program panicked."
+    health_status:
+      description: What the container health checks say.
+      type: str
+      sample: UNKNOWN
+    created_at:
+      description: When it was created.
+      type: str
+      sample: "2026-11-23T15:04:05.678000+00:00"
+    started_at:
+      description: When it reached RUNNING; null if it never did.
+      type: str
+      sample: "2026-11-23T15:04:25.100000+00:00"
+    stopped_at:
+      description: When it was over; null before.
+      type: str
+      sample: "2026-11-23T15:04:45.900000+00:00"
+    containers:
+      description: Its containers, with the exit code of each, and the last lines of its log where they were read.
+      type: list
+      elements: dict
+      sample:
         - name: qdrant
           last_status: STOPPED
           exit_code: 101
@@ -214,19 +262,35 @@ unhealthy_because:
   elements: str
   sample: ["0 of 1 desired task(s) run."]
 diagnosis:
-  description:
-    - The verdict is the first that holds of C(healthy), C(stopped_by_hand), C(locks_held), C(stopped_by_user),
-      C(memory), C(image), C(mount), C(logging), C(health_check), C(capacity), C(network), C(permission), C(deploying),
-      C(app_error), C(unknown).
-    - RV(diagnosis.also) names the others that hold; RV(diagnosis.evidence) has the facts for all of them.
+  description: Why it is stuck, in plain words.
   returned: success
   type: dict
-  sample:
-    verdict: locks_held
-    summary: "The store cannot open its files: a lock on them is held, or cannot be taken."
-    evidence: ["Task 0f1e2d3c4b5a69788796a5b4c3d2e1f0, container qdrant: ... While lock file: ..."]
-    next: "Run the unlock playbook: it stops every writer, proves that each is gone, and then clears the locks."
-    also: ["app_error"]
+  contains:
+    verdict:
+      description:
+        - The first that holds of C(healthy), C(stopped_by_hand), C(locks_held), C(stopped_by_user), C(memory),
+          C(image), C(mount), C(logging), C(health_check), C(capacity), C(network), C(permission), C(deploying),
+          C(app_error), C(unknown).
+      type: str
+      sample: locks_held
+    summary:
+      description: What the verdict means.
+      type: str
+      sample: "The store cannot open its files: a lock on them is held, or cannot be taken."
+    evidence:
+      description: The facts that speak for it, and for the other verdicts that hold.
+      type: list
+      elements: str
+      sample: ["Task 0f1e2d3c4b5a69788796a5b4c3d2e1f0, container qdrant: ... While lock file: ..."]
+    next:
+      description: What to do.
+      type: str
+      sample: "Run the unlock playbook: it stops every writer, proves that each is gone, and then clears the locks."
+    also:
+      description: The other verdicts that hold.
+      type: list
+      elements: str
+      sample: ["stopped_by_user"]
 started_at:
   description: When the module began, in UTC.
   returned: always
