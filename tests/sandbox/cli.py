@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sandbox.client import ISOLATIONS, Sandbox, SandboxError, default_isolation, default_state
+from sandbox.client import ISOLATIONS, LEASE, Sandbox, SandboxError, default_isolation, default_state
 
 KINDS = ("stale-lock", "leftover", "stopped", "second-task", "healthy")
 
@@ -41,13 +41,14 @@ def parser() -> argparse.ArgumentParser:
         added = verb(name, run, text)
         added.add_argument("--speed", type=float, default=20.0, help="how many AWS seconds pass in one (default 20)")
         added.add_argument("--isolation", choices=ISOLATIONS, default=None, help="default: auto, or SANDBOX_ISOLATION")
+        added.add_argument("--lease", type=float, default=LEASE, help="AWS seconds that stale locks live (default 60)")
         added.add_argument("--idle", type=float, default=3600.0, help="end after so many seconds without a request")
     verb("down", _down, "stop it and everything it started")
     verb("status", _status, "say how the service is").add_argument("--json", action="store_true")
     added = verb("break", _break, "break the service the way it breaks in life")
     added.add_argument("--kind", choices=KINDS, default="stale-lock")
-    added.add_argument("--lease", type=float, default=60.0, help="AWS seconds that the stale locks live (default 60)")
-    added.add_argument("--lease-real", type=float, default=None, help="the same in real seconds")
+    added.add_argument("--lease", type=float, help="AWS seconds that the stale locks live (default: that of `up`)")
+    added.add_argument("--lease-real", type=float, help="the same in real seconds")
     added = verb("reset", _reset, "bring the seeded world back")
     added.add_argument("--service", choices=("running", "stopped"), default="running")
     added = verb("fault", _fault, "order a fault, or --clear them all")
@@ -60,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _up(arguments: argparse.Namespace) -> None:
-    sandbox = Sandbox(arguments.state).start(speed=arguments.speed, isolation=arguments.isolation, idle=arguments.idle)
+    sandbox = Sandbox(arguments.state).start(
+        speed=arguments.speed, isolation=arguments.isolation, idle=arguments.idle, lease=arguments.lease
+    )
     state = sandbox.state
     print(f"The sandbox runs: AWS at {state['endpoint_url']}, {state['speed']:g} times as fast, containers by "
           f"{state['isolation']}.")  # fmt: skip
@@ -73,7 +76,13 @@ def _serve(arguments: argparse.Namespace) -> None:
     from sandbox.daemon import run  # noqa: PLC0415  moto takes two seconds to import; the other verbs do without
 
     isolation = arguments.isolation or default_isolation()
-    run(state=arguments.state.resolve(), speed=arguments.speed, isolation=isolation, idle=arguments.idle)
+    run(
+        state=arguments.state.resolve(),
+        speed=arguments.speed,
+        isolation=isolation,
+        idle=arguments.idle,
+        lease=arguments.lease,
+    )
 
 
 def _down(arguments: argparse.Namespace) -> None:
@@ -109,7 +118,8 @@ def _break(arguments: argparse.Namespace) -> None:
     sandbox = Sandbox(arguments.state)
     options: dict[str, Any] = {}
     if arguments.kind == "stale-lock":
-        options = {"lease": arguments.lease, "lease_real": arguments.lease_real}
+        given = {"lease": arguments.lease, "lease_real": arguments.lease_real}
+        options = {key: value for key, value in given.items() if value is not None}
     done = sandbox.break_(arguments.kind, **options)
     if arguments.kind == "stale-lock":
         _tell_stale_lock(done)

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 Isolation = Literal["auto", "namespace", "path"]
+LEASE = 60.0
 STATE_VARIABLE = "QDRANT_OPS_SANDBOX"
 ISOLATION_VARIABLE = "SANDBOX_ISOLATION"
 ISOLATIONS: tuple[Isolation, ...] = ("auto", "namespace", "path")
@@ -71,7 +72,8 @@ class Sandbox:
     def url(self) -> str:
         return str(self.state["endpoint_url"])
 
-    def start(self, *, speed: float = 20.0, isolation: str | None = None, idle: float = 3600.0) -> Sandbox:
+    def start(self, *, speed: float = 20.0, isolation: str | None = None, idle: float = 3600.0,
+              lease: float = LEASE) -> Sandbox:  # fmt: skip
         """Starts the daemon unless it runs already; back when its service is healthy. Raises SandboxError.
 
         `isolation` defaults to the environment's SANDBOX_ISOLATION, then to auto.
@@ -84,7 +86,7 @@ class Sandbox:
             with log.open("wb") as out:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "sandbox", "serve", "--state", str(self.directory), "--speed", str(speed),
-                     "--isolation", isolation or default_isolation(), "--idle", str(idle)],
+                     "--isolation", isolation or default_isolation(), "--idle", str(idle), "--lease", str(lease)],
                     stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
                     env={**os.environ, "PYTHONPATH": str(CHECKOUT / "tests")}, cwd=self.directory,
                 )  # fmt: skip
@@ -210,4 +212,13 @@ def _tail(path: Path) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-25:])
 
 
-__all__ = ["CHECKOUT", "ISOLATIONS", "STATE_VARIABLE", "Sandbox", "SandboxError", "default_isolation", "default_state"]
+__all__ = [
+    "CHECKOUT",
+    "ISOLATIONS",
+    "LEASE",
+    "STATE_VARIABLE",
+    "Sandbox",
+    "SandboxError",
+    "default_isolation",
+    "default_state",
+]

@@ -35,9 +35,9 @@ class Controller:
     """Holds the world together: seeds it, breaks it, tells about it."""
 
     def __init__(self, *, engine: Engine, cloud: Cloud, calls: CallLog, faults: Faults, state: Path,
-                 end: Callable[[], None]) -> None:  # fmt: skip
+                 end: Callable[[], None], lease: float) -> None:  # fmt: skip
         self.engine, self.cloud, self.calls, self.faults, self.state = engine, cloud, calls, faults, state
-        self._end = end
+        self._end, self.lease = end, lease
         self._busy = threading.Lock()
         self.stale: list[StaleLock] = []
         self.points: dict[str, int] = {}

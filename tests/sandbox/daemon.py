@@ -30,14 +30,20 @@ from sandbox.server import Server
 STATE_FILE = "state.json"
 
 
-def run(*, state: Path, speed: float, isolation: Literal["auto", "namespace", "path"], idle: float) -> None:
-    """Serves until told to end, by `down`, SIGTERM, SIGINT, or `idle` seconds without a request."""
+def run(
+    *, state: Path, speed: float, isolation: Literal["auto", "namespace", "path"], idle: float, lease: float
+) -> None:
+    """Serves until told to end, by `down`, SIGTERM, SIGINT, or `idle` seconds without a request.
+
+    `speed` is how many AWS seconds pass in one; stale locks live `lease` AWS seconds unless told otherwise.
+    """
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     state.mkdir(parents=True, exist_ok=True)
     (state / STATE_FILE).unlink(missing_ok=True)
-    shutil.rmtree(state / "run", ignore_errors=True)
+    for name in ("run", "template"):
+        shutil.rmtree(state / name, ignore_errors=True)
     clock = Clock(speed=speed)
     faults = Faults()
     calls = CallLog(state / "calls.jsonl")
@@ -46,7 +52,9 @@ def run(*, state: Path, speed: float, isolation: Literal["auto", "namespace", "p
     balancer = LoadBalancer(speed=speed)
     targets = Targets(cloud=cloud, balancer=balancer)
     engine = Engine(clock=clock, cloud=cloud, runtime=runtime, targets=targets, faults=faults, workdir=state / "run")
-    control = Controller(engine=engine, cloud=cloud, calls=calls, faults=faults, state=state, end=ended.set)
+    control = Controller(
+        engine=engine, cloud=cloud, calls=calls, faults=faults, state=state, end=ended.set, lease=lease
+    )
     server = Server(engine=engine, cloud=cloud, calls=calls, faults=faults, control=control)
     try:
         engine.start()

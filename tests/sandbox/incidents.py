@@ -34,11 +34,11 @@ def make(control: Controller, kind: str, **options: Any) -> dict[str, Any]:
 
 
 def stale_lock(
-    control: Controller, *, lease: float = 60.0, lease_real: float | None = None, wait: bool = True
+    control: Controller, *, lease: float | None = None, lease_real: float | None = None, wait: bool = True
 ) -> dict[str, Any]:
     """The task's host vanishes, and the file server keeps its locks until the lease ends. `lease` in AWS seconds,
     `lease_real` in real ones. With `wait`, returns when the first new task has failed on the locks."""
-    seconds = control.engine.clock.real(lease) if lease_real is None else float(lease_real)
+    seconds = control.engine.clock.real(lease or control.lease) if lease_real is None else float(lease_real)
     service = control.service()
 
     def vanish() -> tuple[Task, set[str]]:

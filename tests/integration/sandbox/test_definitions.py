@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
 from sandbox.world import definition
 
 pytestmark = pytest.mark.sandbox_service("stopped")

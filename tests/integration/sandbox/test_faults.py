@@ -10,6 +10,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 from botocore.exceptions import ClientError
+
 from sandbox.calls import writes
 
 pytestmark = pytest.mark.sandbox_service("stopped")
@@ -99,7 +100,9 @@ def test_a_run_task_that_is_lost_after_its_effect_is_not_run_twice(world: Any) -
         ("capacity", {}, "Capacity is unavailable at this time."),
     ],
 )
-def test_run_task_may_answer_200_and_start_nothing(world: Any, kind: str, settings: dict[str, str], reason: str) -> None:
+def test_run_task_may_answer_200_and_start_nothing(
+    world: Any, kind: str, settings: dict[str, str], reason: str
+) -> None:
     world.sandbox.fault(kind, count=1, **settings)
     definition = world.register()
     answer = world.run(definition)

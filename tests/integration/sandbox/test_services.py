@@ -13,6 +13,8 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 CLUSTER = "wwhd-cluster"
+BLOCKING = {"minimumHealthyPercent": 100, "maximumPercent": 100}
+STOP_FIRST = {"minimumHealthyPercent": 0, "maximumPercent": 100}
 SLEEP = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 
 
@@ -82,11 +84,13 @@ def test_the_default_rollout_overlaps_and_stop_first_does_not_wait_for_the_end_o
     assert sorted(deployment["status"] for deployment in both["deployments"]) == ["ACTIVE", "PRIMARY"]
     old = next(deployment for deployment in both["deployments"] if deployment["status"] == "ACTIVE")
     assert (old["desiredCount"], old["runningCount"]) == (0, 1)
-    world.until(lambda: world.rollout("plain") == "COMPLETED" and len(world.service("plain")["deployments"]) == 1, "done")
+    world.until(
+        lambda: world.rollout("plain") == "COMPLETED" and len(world.service("plain")["deployments"]) == 1, "done"
+    )
     # Now 0/100: the replacement is started while the old task, deaf to SIGTERM, is still there.
     world.update(
         "plain", forceNewDeployment=True, availabilityZoneRebalancing="DISABLED",
-        deploymentConfiguration={"minimumHealthyPercent": 0, "maximumPercent": 100},
+        deploymentConfiguration=STOP_FIRST,
     )  # fmt: skip
     world.until(lambda: world.tasks("plain") and world.tasks("plain")[0]["lastStatus"] == "RUNNING", "the replacement")
     states = {task["lastStatus"] for task in world.tasks("plain", "STOPPED")}
@@ -143,7 +147,9 @@ def test_a_task_that_fails_its_load_balancers_health_checks_is_replaced(world: A
     balancer = {"targetGroupArn": group, "containerName": "main", "containerPort": 8000}
     world.create_service("deaf", definition, loadBalancers=[balancer], healthCheckGracePeriodSeconds=0)
     (task, *_) = world.until(lambda: world.tasks("deaf", "STOPPED"), "a task that was replaced")
-    assert task["stoppedReason"].startswith("Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing")
+    assert task["stoppedReason"].startswith(
+        "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing"
+    )
     assert world.service("deaf")["deployments"][0]["failedTasks"] >= 1
 
 
@@ -169,11 +175,11 @@ def test_scale_in_protection_keeps_a_task(world: Any) -> None:
         ({"cluster": "none"}, "ClusterNotFoundException", "Cluster not found."),
         ({"desiredCount": -1}, "InvalidParameterException", "desiredCount"),
         ({"taskDefinition": "none:1"}, "ClientException", "TaskDefinition not found."),
-        ({"deploymentConfiguration": {"minimumHealthyPercent": 100, "maximumPercent": 100}}, "InvalidParameterException", "cannot be 100"),
+        ({"deploymentConfiguration": BLOCKING}, "InvalidParameterException", "cannot be 100"),
         (
-            {"availabilityZoneRebalancing": "ENABLED", "deploymentConfiguration": {"minimumHealthyPercent": 0, "maximumPercent": 100}},
+            {"availabilityZoneRebalancing": "ENABLED", "deploymentConfiguration": STOP_FIRST},
             "InvalidParameterException",
-            "The service couldn't be updated because Availability Zone Rebalancing does not support maximumPercent <= 100 %",
+            "The service couldn't be updated because Availability Zone Rebalancing does not support maximumPercent",
         ),
     ],
 )  # fmt: skip
@@ -231,9 +237,13 @@ def test_describe_and_list_services_have_their_limits(world: Any) -> None:
 @pytest.mark.sandbox_service("stopped")
 def test_tags_of_a_service(world: Any) -> None:
     arn = world.service()["serviceArn"]
-    world.ecs.tag_resource(resourceArn=arn, tags=[{"key": "qdrant-ops:run", "value": "1/2 @home"}, {"key": "b", "value": ""}])
+    world.ecs.tag_resource(
+        resourceArn=arn, tags=[{"key": "qdrant-ops:run", "value": "1/2 @home"}, {"key": "b", "value": ""}]
+    )
     world.ecs.untag_resource(resourceArn=arn, tagKeys=["b", "never there"])
-    assert world.ecs.list_tags_for_resource(resourceArn=arn)["tags"] == [{"key": "qdrant-ops:run", "value": "1/2 @home"}]
+    assert world.ecs.list_tags_for_resource(resourceArn=arn)["tags"] == [
+        {"key": "qdrant-ops:run", "value": "1/2 @home"}
+    ]
     for tags in ([{"key": "k", "value": "{json}"}], [{"key": f"k{n}", "value": ""} for n in range(50)]):
         with pytest.raises(ClientError) as caught:
             world.ecs.tag_resource(resourceArn=arn, tags=tags)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
+UNKNOWN_GROUP = {"awsvpcConfiguration": {"subnets": ["subnet-677d281e"], "securityGroups": ["sg-0"]}}
 pytestmark = pytest.mark.sandbox_service("stopped")
 ORDER = ["PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"]
 
@@ -124,7 +125,7 @@ def test_output_arrives_in_cloudwatch_and_the_stream_begins_with_the_container(w
             "Error retrieving subnet information for [subnet-0]: The subnet ID 'subnet-0' does not exist",
         ),
         (
-            {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-677d281e"], "securityGroups": ["sg-0"]}}},
+            {"networkConfiguration": UNKNOWN_GROUP},
             "InvalidParameterException",
             "The security group 'sg-0' does not exist",
         ),
@@ -167,9 +168,9 @@ def test_the_same_token_gives_the_same_task_and_other_parameters_conflict(world:
     [
         ({"image": "nobody/nothing:1"}, "CannotPullContainerError: pull image manifest has been retried"),
         ({"log_group": "/ecs/none"}, "The specified log group does not exist."),
-        ({"volume": {"fileSystemId": "fs-00000000000000000"}}, "Failed to resolve \"fs-00000000000000000.efs.us-west-2"),
-        ({"volume": {"rootDirectory": "/none"}}, "mounting fs-00b8168893587fd61:/none failed, reason given by server: No such file"),
-        ({"volume": {"authorizationConfig": {"accessPointId": "fsap-00000000000000000"}}}, "access denied by server while mounting"),
+        ({"volume": {"fileSystemId": "fs-00000000000000000"}}, "Failed to resolve \"fs-00000000000000000.efs.us-west"),
+        ({"volume": {"rootDirectory": "/none"}}, ":/none failed, reason given by server: No such file"),
+        ({"volume": {"authorizationConfig": {"accessPointId": "fsap-00000000000000000"}}}, "access denied by server"),
         ({"command": ["/no/such/binary"]}, "no such file or directory"),
     ],
 )  # fmt: skip
