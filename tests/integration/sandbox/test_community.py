@@ -18,7 +18,7 @@ PLAYBOOK = Path(__file__).parent / "data" / "community.yml"
 def test_community_aws_registers_runs_creates_updates_and_reads(world: Any, tmp_path: Path) -> None:
     trees = [Path(path) for path in os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(":") if path]
     assert any((tree / "ansible_collections" / "community" / "aws").is_dir() for tree in trees), (
-        f"community.aws is in none of {[str(tree) for tree in trees]}: run `make setup`, or set ANSIBLE_COLLECTIONS_PATH"
+        f"community.aws is in none of {list(map(str, trees))}: run `make setup`, or set ANSIBLE_COLLECTIONS_PATH"
     )
     environment = {
         **os.environ, **world.sandbox.environment(), "ANSIBLE_LOCALHOST_WARNING": "false", "HOME": str(tmp_path),
@@ -31,8 +31,9 @@ def test_community_aws_registers_runs_creates_updates_and_reads(world: Any, tmp_
     assert done.returncode == 0, done.stdout + done.stderr
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert facts["registered_twice"] == [True, False]
-    assert facts["task"]["lastStatus"] == "STOPPED"
-    assert facts["task"]["containers"][0]["exitCode"] == 0
+    stopped = world.until_stopped(facts["task"]["taskArn"])
+    assert (stopped["stopCode"], stopped["startedBy"]) == ("UserInitiated", "community")
+    assert stopped["containers"][0]["exitCode"] == 0
     assert facts["service"]["runningCount"] == 1
     assert world.service("plain")["status"] in ("DRAINING", "INACTIVE")
     calls = {call["operation"] for call in world.sandbox.calls() if call["service"] == "ecs"}

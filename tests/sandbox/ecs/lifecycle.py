@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.cloud import MountFailed
 from sandbox.ecs import launch
+from sandbox.ecs.deployments import event
 from sandbox.ecs.model import STARTING, ContainerRun, Task
 from sandbox.runtime import PullError, StartError
 
@@ -99,6 +100,7 @@ def _activating(engine: Engine, task: Task) -> None:
     task.running_since = now
     if task.service is not None:
         engine.targets.register(task.service, task)
+        _tell_targets(engine, task, "registered 1 targets in (target-group {group})")
     task.enter("RUNNING", now=now, lasts=0)
 
 
@@ -143,7 +145,9 @@ def begin_stop(engine: Engine, task: Task, *, code: str, reason: str, drain: boo
         _enter_deprovisioning(engine, task)
         return
     draining = engine.targets.deregister(task)
+    _tell_targets(engine, task, "deregistered 1 targets in (target-group {group})")
     if drain and draining and (not task.essential_ended() or engine.settings.crashed_task_waits_for_target):
+        _tell_targets(engine, task, "(task {task}) has begun draining connections on 1 tasks.")
         task.enter("DEACTIVATING", now=engine.clock.now(), lasts=draining)
         if task.essential_ended():
             _terminate(task)
@@ -179,6 +183,12 @@ def kill_and_wait(task: Task, *, seconds: float = 5.0) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"task {task.id}: its processes outlived SIGKILL for {seconds:.0f} s")
         time.sleep(0.005)
+
+
+def _tell_targets(engine: Engine, task: Task, text: str) -> None:
+    if task.service is not None:
+        for group in dict.fromkeys(group for group, _ in task.registered):
+            event(engine, task.service, text.format(group=group, task=task.id))
 
 
 def _enter_stopping(engine: Engine, task: Task) -> None:
