@@ -73,8 +73,8 @@ notes:
     else lowers the desired count, or when the service is deleted.
   - Needs C(ecs:DescribeServices), C(ecs:UpdateService), C(ecs:ListTasks), C(ecs:DescribeTasks), and for a service with
     a load balancer C(elasticloadbalancing:DescribeTargetGroups) and C(elasticloadbalancing:DescribeTargetHealth).
-    C(ecs:DescribeTaskDefinition) and C(logs:GetLogEvents) are needed for the logs of failed tasks, and C(iam:PassRole)
-    for a new task definition.
+    C(ecs:DescribeTaskDefinition) and C(logs:GetLogEvents) are needed for the logs of failed tasks, and
+    C(ecs:DescribeTaskDefinition) and C(iam:PassRole) for O(task_definition).
 seealso:
   - module: wwhd.qdrant_ops.ecs_service_info
   - module: wwhd.qdrant_ops.ecs_service_scale

@@ -235,7 +235,9 @@ class World:
         return {"service": self.service}
 
     def _describe_definition(self, params: dict[str, Any]) -> Mapping[str, Any] | Fault:
-        found = self.definitions.get(params["taskDefinition"])
+        wanted = params["taskDefinition"]
+        names = {name: entry for arn, entry in self.definitions.items() for name in (arn, arn.rsplit("/", 1)[-1])}
+        found = names.get(wanted) or next((e for e in self.definitions.values() if e["family"] == wanted), None)
         return {"taskDefinition": found} if found else Fault("ClientException", "Unable to describe task definition.")
 
     def _tag(self, params: dict[str, Any]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ Private to wwhd.qdrant_ops.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,8 +16,8 @@ from typing import Any
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, snake
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
+    describe_definition,
     find_service,
-    name_of,
     new_events,
     primary_deployment,
     task_view,
@@ -96,13 +97,10 @@ class Look:
 def needs_deployment(
     service: Mapping[str, Any], *, desired_count: int | None, task_definition: str | None, force: bool
 ) -> bool:
-    """Whether UpdateService has anything to do. A family without a revision may always mean a newer one."""
+    """Whether UpdateService has anything to do; `task_definition` is an ARN."""
     if force or (desired_count is not None and desired_count != service.get("desiredCount")):
         return True
-    if task_definition is None:
-        return False
-    current = str(service.get("taskDefinition", ""))
-    return task_definition not in (current, name_of(current))
+    return task_definition is not None and task_definition != service.get("taskDefinition")
 
 
 def ended_badly(task: Mapping[str, Any]) -> bool:
@@ -268,6 +266,8 @@ def redeploy(
             "Create it again, or name another one.",
             details={"service_status": before.get("status")},
         )
+    if task_definition is not None:
+        task_definition = _resolved(aws, cluster=cluster, service=service, task_definition=task_definition)
     changed = needs_deployment(before, desired_count=desired_count, task_definition=task_definition, force=force)
     expected = int(before.get("desiredCount", 0)) if desired_count is None else desired_count
     if check_mode:
@@ -293,8 +293,6 @@ def redeploy(
         )
     known = {deployment.get("id"): deployment for deployment in before.get("deployments", [])}
     ours = str(primary["id"])
-    # A family without a revision may have turned out to be the revision that runs already.
-    changed = changed and (ours not in known or expected != before.get("desiredCount"))
     goal = Goal(ours, expected, max_failed_tasks, int(known.get(ours, {}).get("failedTasks") or 0))
     following = _Following(
         aws,
@@ -324,6 +322,19 @@ def redeploy(
     return _result(
         following, observation.value, changed=changed, log_lines=log_lines, waited=round(observation.elapsed, 3)
     )
+
+
+def _resolved(aws: Aws, *, cluster: str, service: str, task_definition: str) -> str:
+    """The ARN of a family, `family:revision` or ARN; an unknown one is told before anything is changed."""
+    try:
+        return str(describe_definition(aws, arn=task_definition)["taskDefinitionArn"])
+    except OperationFailed as error:
+        raise OperationFailed(
+            f"Could not redeploy service {service} in cluster {cluster} with task definition {task_definition}: "
+            f"{error} Nothing was changed. Check its family and revision (aws ecs list-task-definitions).",
+            code=error.code,
+            details=error.details,
+        ) from error
 
 
 def _ended(aws: Aws, *, cluster: str, service: str) -> frozenset[str]:
@@ -397,7 +408,9 @@ def _failed(
     goal = following.goal
     targets = look.targets
     if targets is None and look.service.get("desiredCount"):
-        targets = read_targets(following.aws, service=look.service)
+        # What can't be read must not hide why the deployment failed.
+        with contextlib.suppress(OperationFailed):
+            targets = read_targets(following.aws, service=look.service)
     unhealthy = unhealthy_targets(targets or [], addresses=addresses_of(look.tasks))
     look = replace(look, targets=targets)
     result = _result(following, look, changed=changed, log_lines=log_lines, waited=round(error.observation.elapsed, 3))

@@ -208,10 +208,8 @@ def test_which_ends_are_a_tasks_own_fault(changes: dict[str, Any], bad: bool) ->
         ({"force": False}, False),
         ({"force": False, "desired_count": 1}, False),
         ({"force": False, "desired_count": 0}, True),
-        ({"force": False, "task_definition": "f:1"}, False),
         ({"force": False, "task_definition": "arn:aws:ecs:r:a:task-definition/f:1"}, False),
-        ({"force": False, "task_definition": "f:2"}, True),
-        ({"force": False, "task_definition": "f"}, True),
+        ({"force": False, "task_definition": "arn:aws:ecs:r:a:task-definition/f:2"}, True),
     ],
 )
 def test_when_a_call_is_needed(asked: dict[str, Any], needed: bool) -> None:

@@ -13,12 +13,13 @@ from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
     DEPLOYMENT,
     SERVICE,
     World,
+    definition,
     event,
     task,
     task_arn,
 )
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
-from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import RecordedAws
+from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
 
 NEW = "ecs-svc/2000000000000000002"
 PANIC = "IO error: While lock file: ./storage/collections/X/0/segments/U/LOCK: Resource temporarily unavailable"
@@ -205,14 +206,48 @@ def test_a_service_without_a_load_balancer_needs_no_targets() -> None:
 
 
 def test_check_mode_predicts_and_writes_nothing() -> None:
-    outcome, aws = redeploy(World(desired=0), check=True, desired_count=1, task_definition="wwhd-backend:8")
+    world = World(desired=0)
+    new = DEFINITION.replace(":7", ":8")
+    world.definitions[new] = definition(arn=new)
+    outcome, aws = redeploy(world, check=True, desired_count=1, task_definition="wwhd-backend:8")
     assert aws.writes == []
     assert outcome.changed
     assert outcome.result["deployment"]["desired_count"] == 1
-    assert outcome.result["deployment"]["task_definition"] == "wwhd-backend:8"
+    assert outcome.result["deployment"]["task_definition"] == new
 
 
-@pytest.mark.parametrize("given", [DEFINITION, "wwhd-backend:7"])
+@pytest.mark.parametrize("check", [False, True])
+def test_an_unknown_task_definition_is_told_before_anything_is_changed(check: bool) -> None:
+    outcome, aws = redeploy(World(desired=0), check=check, desired_count=1, task_definition="wwhd-backend:9")
+    assert outcome.failed
+    assert "with task definition wwhd-backend:9: " in outcome.msg
+    assert "Unable to describe task definition" in outcome.msg
+    assert aws.writes == []
+
+
+def test_another_revision_starts_a_deployment_without_force() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    new = DEFINITION.replace(":7", ":8")
+    world.definitions[new] = definition(arn=new)
+    rolling(world)
+    clock.at(10, lambda: completed(world))
+    outcome, aws = redeploy(world, clock=clock, force_new_deployment=False, task_definition="wwhd-backend:8")
+    assert not outcome.failed, outcome.msg
+    assert outcome.changed
+    assert aws.params("ecs:UpdateService")[0]["taskDefinition"] == new
+
+
+def test_a_load_balancer_that_may_not_be_read_does_not_hide_the_failure() -> None:
+    world, clock = World(desired=1), FakeClock()
+    rolling(world)
+    world.overrides["elbv2:DescribeTargetGroups"] = [Fault("AccessDenied", "no")]
+    clock.at(10, lambda: world.service["deployments"][0].update(failedTasks=3))
+    outcome, _aws = redeploy(world, clock=clock)
+    assert outcome.failed
+    assert "3 of its tasks failed" in outcome.msg
+
+
+@pytest.mark.parametrize("given", [DEFINITION, "wwhd-backend:7", "wwhd-backend"])
 def test_without_force_what_is_as_asked_makes_no_call(given: str) -> None:
     world = World(tasks=[task(1)])
     world.targets = [world.target(1, "healthy")]
@@ -220,14 +255,6 @@ def test_without_force_what_is_as_asked_makes_no_call(given: str) -> None:
     assert not outcome.failed, outcome.msg
     assert not outcome.changed
     assert aws.writes == []
-
-
-def test_a_family_that_turns_out_to_be_the_same_revision_is_no_change() -> None:
-    world = World(tasks=[task(1)])
-    world.targets = [world.target(1, "healthy")]
-    outcome, aws = redeploy(world, force_new_deployment=False, task_definition="wwhd-backend")
-    assert [call.operation for call in aws.writes] == ["ecs:UpdateService"]
-    assert not outcome.changed
 
 
 def test_without_force_old_failures_of_the_same_deployment_do_not_count() -> None:
