@@ -218,16 +218,30 @@ def _task_sentence(task: Mapping[str, Any]) -> str:
         f"Task {short_id(task['task_arn'])}: {task['stopped_reason'] or 'no reason given'}",
         f" ({exits})" if exits else "",
         f". {task['hint']}" if task["hint"] else ".",
-        f" Last log lines: {' | '.join(line.strip() for line in lines)}" if lines else "",
+        f" Last log lines: {' | '.join(line.strip() for line in lines)}." if lines else "",
     ]
     return "".join(parts)
+
+
+def _told_apart(failures: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
+    """The newest of each way to fail, and how many failed in that way: three equal stories read as one."""
+    stories: dict[object, list[Mapping[str, Any]]] = {}
+    for task in failures:
+        worst = max(
+            (c["exit_code"] for c in task["containers"] if c["exit_code"] not in (None, 137, 143)), default=None
+        )
+        stories.setdefault((task["stopped_reason"], worst), []).append(task)
+    return [(tasks[0], len(tasks)) for tasks in stories.values()]
 
 
 def failure_text(
     *, doing: str, why: str, failures: Iterable[Mapping[str, Any]], events: list[dict[str, Any]], targets: list[str]
 ) -> str:
     """The whole error of a deployment that did not succeed, as one text."""
-    quoted = [_task_sentence(task) for task in list(failures)[:_TASKS_QUOTED]]
+    quoted = [
+        _task_sentence(task) + (f" {count - 1} more of its tasks failed in the same way." if count > 1 else "")
+        for task, count in _told_apart(failures)[:_TASKS_QUOTED]
+    ]
     said = [str(event.get("message")) for event in events[-_EVENTS_QUOTED:]]
     sentences = [
         f"Could not {doing}: {why}.",

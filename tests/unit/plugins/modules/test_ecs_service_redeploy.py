@@ -105,7 +105,7 @@ def test_an_old_answer_right_after_the_call_is_neither_success_nor_failure() -> 
 def test_tasks_that_run_and_then_die_end_the_wait_with_their_last_words() -> None:
     world, clock = World(desired=0), FakeClock()
     rolling(world)
-    world.logs[f"qdrant/qdrant/{1:032x}"] = ["loading", PANIC]
+    world.logs = {f"qdrant/qdrant/{number:032x}": ["loading", PANIC] for number in (1, 2)}
     clock.at(20, world.set_tasks(crash(1)))
     clock.at(40, world.set_tasks(crash(1), crash(2)))
     outcome, _aws = redeploy(world, clock=clock, desired_count=1, max_failed_tasks=2)
@@ -115,7 +115,8 @@ def test_tasks_that_run_and_then_die_end_the_wait_with_their_last_words() -> Non
         f"Could not complete deployment {NEW} of service wwhd-backend in cluster wwhd-cluster: "
         "2 of its tasks failed, and 2 is the limit (max_failed_tasks)"
     )
-    assert PANIC in outcome.msg
+    assert outcome.msg.count(PANIC) == 1
+    assert "1 more of its tasks failed in the same way." in outcome.msg
     assert "Essential container in task exited (qdrant exit 101). Exit code 101" in outcome.msg
     assert "has started 1 tasks" in outcome.msg
     assert [entry["task_arn"] for entry in outcome.result["failures"]] == [task_arn(2), task_arn(1)]
