@@ -34,6 +34,9 @@ options:
   health:
     description: What M(wwhd.qdrant_ops.http_health) returned, if it was asked.
     type: dict
+  collections:
+    description: What M(wwhd.qdrant_ops.qdrant_collections_info) returned from a healthy service, if it was asked.
+    type: dict
   job_id:
     description: The id of the AWX job, if this is one.
     type: str
@@ -69,6 +72,7 @@ def unlock_plan(
     script: str,
     environment: str,
     health: Mapping[str, Any] | None = None,
+    collections: Mapping[str, Any] | None = None,
     job_id: str | None = None,
 ) -> dict[str, Any]:
     """The decision; the run's name, owner and time are made here, so that `make_plan` stays pure."""
@@ -77,6 +81,7 @@ def unlock_plan(
         info,
         options=options,
         health=health,
+        collections=collections,
         script=script,
         environment=environment,
         owner=controller_name(job_id),

@@ -198,6 +198,35 @@ def _to_check(
     }
 
 
+def _health_error(health: Mapping[str, Any] | None) -> str | None:
+    """What was wrong with the health address's last answer; None if it was good or was not asked."""
+    error = ((health or {}).get("last") or {}).get("error")
+    return str(error) if error else None
+
+
+def _health_refusal(info: Mapping[str, Any], health: Mapping[str, Any] | None, url: str) -> str | None:
+    """A sentence if the run could never be verified at this address, whatever it did to the service.
+
+    A service that is down may refuse a connection. But a load balancer answers for it even then, and a service that ECS
+    calls healthy should answer itself: no answer, or a 4xx, is then a fault of the address or of the way to it.
+    """
+    error = _health_error(health)
+    if error is None:
+        return None
+    status = ((health or {}).get("last") or {}).get("status")
+    if status is None and (info.get("healthy") or info.get("targets")):
+        return (
+            f"The health address {url} cannot be reached from here ({error}), so the end could not be verified: correct"
+            " qdrant_unlock_health_url or the network, or pass -e qdrant_unlock_health_url= to do without it."
+        )
+    if status is not None and 400 <= int(status) < 500 and info.get("healthy"):
+        return (
+            f"The health address {url} answers {status} although the service is healthy: correct qdrant_unlock_health_url, or"
+            " pass -e qdrant_unlock_health_url= to do without it."
+        )
+    return None
+
+
 def _need(
     options: Mapping[str, Any],
     info: Mapping[str, Any],
@@ -210,8 +239,8 @@ def _need(
         why.append(f"the unlock {claim.run_id} of {claim.since} by {claim.owner} was not finished")
     if not info.get("healthy"):
         why.extend(info.get("unhealthy_because") or ["the service is not healthy"])
-    elif health and health.get("failed"):
-        why.append(f"the health address does not answer as it should: {health.get('msg', 'no answer')}")
+    elif _health_error(health):
+        why.append(f"the health address does not answer as it should ({_health_error(health)})")
     if why:
         return True, [reason.rstrip(".") for reason in why]
     if options.get("when") == "always":
@@ -224,6 +253,7 @@ def make_plan(
     *,
     options: Mapping[str, Any],
     health: Mapping[str, Any] | None,
+    collections: Mapping[str, Any] | None,
     script: str,
     environment: str,
     owner: str,
@@ -232,7 +262,8 @@ def make_plan(
 ) -> dict[str, Any]:
     """The whole decision.
 
-    `info` is what ecs_service_info returned, `health` what http_health returned (or None if it was not asked). Returns a dict with `refusals` and `why` (sentences), `needed`, `go`, and the values
+    `info` is what ecs_service_info returned, `health` what http_health returned (or None if it was not asked),
+    `collections` what qdrant_collections_info returned from a healthy service, or None. Returns a dict with `refusals` and `why` (sentences), `needed`, `go`, and the values
     that the phases use. Nothing in it is secret.
     """
     options = normalised(options)
@@ -272,6 +303,11 @@ def make_plan(
         refusals.append(
             f"The environment {environment} is protected: pass -e confirm={environment} to say that you mean it."
         )
+    unreachable = None if inspect else _health_refusal(info, health, str(options.get("health_url")))
+    if unreachable:
+        refusals.append(unreachable)
+    elif collections and collections.get("msg") and needed:
+        refusals.append(f"The points cannot be counted, so the end could not be verified: {collections['msg']}")
     if not network["subnets"]:
         refusals.append("The service has no awsvpc network to run the cleaner in: set qdrant_unlock_subnets.")
 

@@ -74,11 +74,18 @@ def info(**changes: Any) -> dict[str, Any]:
     return result
 
 
-def plan(read: dict[str, Any] | None = None, *, health: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+def plan(
+    read: dict[str, Any] | None = None,
+    *,
+    health: dict[str, Any] | None = None,
+    collections: dict[str, Any] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
     return make_plan(
         read or info(),
         options={**OPTIONS, **options},
         health=health,
+        collections=collections,
         script="#!/bin/sh",
         environment="dev",
         owner="ann@box/1",
@@ -99,11 +106,13 @@ HEALTHY = {"healthy": True, "unhealthy_because": []}
         (
             info(**HEALTHY),
             {},
-            {"failed": True, "msg": "503"},
+            {"last": {"status": 503, "error": "503"}},
             True,
-            "the health address does not answer as it should: 503",
+            "the health address does not answer as it should (503)",
         ),
-        (info(**HEALTHY), {}, {"failed": False, "skipped": True}, False, "healthy"),
+        (info(**HEALTHY), {}, {"last": {"status": 200, "error": None}}, False, "healthy"),
+        (info(**HEALTHY), {}, {"skipped": True}, False, "healthy"),
+        (info(), {}, {"last": {"status": None, "error": "connection refused"}}, True, "0 of 1"),  # no load balancer
     ],
 )
 def test_whether_anything_is_needed(
@@ -148,6 +157,31 @@ def test_each_refusal_is_one_sentence(read: dict[str, Any], options: dict[str, A
     assert len(made["refusals"]) == 1, made["refusals"]
     assert said in made["refusals"][0]
     assert made["go"] is False
+
+
+REFUSED = {"last": {"status": None, "error": "connection refused"}}
+
+
+@pytest.mark.parametrize(
+    ("read", "health", "collections", "said"),
+    [
+        (info(**HEALTHY), REFUSED, None, "cannot be reached from here (connection refused)"),
+        (info(targets=[{"target_group_arn": "x"}]), REFUSED, None, "cannot be reached from here"),
+        (
+            info(**HEALTHY),
+            {"last": {"status": 404, "error": "404"}},
+            None,
+            "answers 404 although the service is healthy",
+        ),
+        (info(**HEALTHY), None, {"msg": "Wrong key."}, "The points cannot be counted"),
+    ],
+)
+def test_a_run_that_could_not_be_verified_is_not_begun(
+    read: dict[str, Any], health: dict[str, Any] | None, collections: dict[str, Any] | None, said: str
+) -> None:
+    made = plan(read, health=health, collections=collections, when="always", health_url="http://h/")
+    assert len(made["refusals"]) == 1, made["refusals"]
+    assert said in made["refusals"][0]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job with the playbooks as they are: dev's values, the guard, held locks, inspection, diagnosis."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration.playbooks.operators import Operator
+from sandbox import store
+from sandbox.client import Sandbox
+
+ROUND = ["TagResource", "UpdateService", "RegisterTaskDefinition", "RunTask", "UpdateService", "UntagResource"]
+
+
+def at(sandbox: Sandbox) -> dict[str, str]:
+    return {"QDRANT_OPS_SANDBOX": str(sandbox.directory)}
+
+
+def written(sandbox: Sandbox) -> list[str]:
+    return [str(call["operation"]) for call in sandbox.writes()]
+
+
+def report(operator: Operator) -> dict[str, Any]:
+    newest = max(operator.reports.glob("*-unlock-*.json"), key=lambda path: path.stat().st_mtime)
+    result: dict[str, Any] = json.loads(newest.read_text())
+    return result
+
+
+def store_root(sandbox: Sandbox) -> Path:
+    return Path(sandbox.state["efs"]["fs-00b8168893587fd61"]) / "wwhd-dev"
+
+
+def test_dev_needs_nothing_but_an_endpoint_and_a_reachable_health_address(operator: Operator, sandbox: Sandbox) -> None:
+    sandbox.break_("stale-lock", lease_real=45.0)
+    aws = {name: value for name, value in sandbox.environment().items() if name.startswith("AWS_")}
+    played = operator.play(
+        "unlock", "-e", f"qdrant_unlock_health_url={sandbox.state['health_url']}", environment=aws, env="dev"
+    )
+    assert played.code == 0, played.output
+    assert written(sandbox) == ROUND
+    assert sandbox.status()["healthy"]
+    assert report(operator)["outcome"] == "unlocked"
+    assert "The points were not counted: set qdrant_unlock_qdrant_url" in played.text
+    # The cleaner mounted what the service mounts, not the file system's root as the runbook has it.
+    registered = next(call for call in sandbox.calls() if call["operation"] == "RegisterTaskDefinition")["params"]
+    volume = registered["volumes"][0]["efsVolumeConfiguration"]
+    assert volume["authorizationConfig"] == {"accessPointId": "fsap-0a1b2c3d4e5f60718", "iam": "ENABLED"}
+    assert registered["containerDefinitions"][0]["image"] == "alpine:latest"
+
+    sandbox.reset()
+    played = operator.play("unlock", environment=aws, env="dev")
+    assert played.code != 0
+    assert (
+        "The health address http://wwhd-alb-1530831557.us-west-2.elb.amazonaws.com/health cannot be reached"
+        in played.text
+    )
+    assert written(sandbox) == []
+
+
+def test_a_lock_that_a_live_process_holds_survives_an_unlock(operator: Operator, sandbox: Sandbox) -> None:
+    foreign = store_root(sandbox) / "import.lock"
+    foreign.touch()
+    inode = foreign.stat().st_ino
+    (holder,) = store.hold_stale([foreign], seconds=120)
+    try:
+        played = operator.play(
+            "unlock", "-e", "qdrant_unlock_when=always", "-e", "qdrant_unlock_held_timeout=1", environment=at(sandbox)
+        )
+        assert store.is_held(foreign)
+    finally:
+        holder.release()
+    assert played.code != 0
+    assert "1 held and left alone: /import.lock" in played.text
+    assert "The service is restored: desired count 1" in played.text
+    assert foreign.stat().st_ino == inode
+    assert [lock["path"] for lock in report(operator)["locks"]["held"]] == ["/import.lock"]
+    service = sandbox.status()["service"]
+    assert service["desiredCount"] == 1
+    assert [tag for tag in service.get("tags", []) if tag["key"].startswith("wwhd")] == []
+
+
+def test_nothing_but_lock_files_changes_in_the_store(operator: Operator, sandbox: Sandbox) -> None:
+    foreign = [path for path in Path(sandbox.state["efs"]["fs-00b8168893587fd61"]).rglob("*.lock")]
+    elsewhere = [path for path in foreign if store_root(sandbox) not in path.parents]
+    assert elsewhere, "the sandbox's file system has lock files of others, outside the access point"
+    sandbox.break_("leftover")
+    before = store.fingerprint(store_root(sandbox))
+    # The cleaner alone: the store is looked at before Qdrant writes to it again.
+    played = operator.play("unlock", "-e", "qdrant_unlock_mode=inspect", environment=at(sandbox))
+    assert played.code == 0, played.output
+    assert store.fingerprint(store_root(sandbox)) == before
+    played = operator.play("unlock", environment=at(sandbox))
+    assert played.code == 0, played.output
+    assert all(path.exists() for path in elsewhere)
+    assert store.fingerprint(elsewhere[0].parent) is not None
+    assert {path for path in report(operator)["verification"]["points"].items()} == {
+        ("conversations", 60),
+        ("documents", 240),
+    }
+
+
+def test_inspecting_stops_nothing(operator: Operator, sandbox: Sandbox) -> None:
+    tasks = [task["id"] for task in sandbox.status()["tasks"]]
+    played = operator.play("inspect", environment=at(sandbox))
+    assert played.code == 0, played.output
+    assert written(sandbox) == ["RegisterTaskDefinition", "RunTask"]
+    assert "5 lock files found: 5 held, 0 free" in played.text
+    assert "Nothing was changed." in played.text
+    assert set(tasks) <= {task["id"] for task in sandbox.status()["tasks"] if task["last_status"] == "RUNNING"}
+
+
+def test_diagnosing_reads_only_and_names_the_locks(operator: Operator, sandbox: Sandbox) -> None:
+    sandbox.break_("stale-lock", lease_real=60.0)
+    played = operator.play("diagnose", environment=at(sandbox))
+    assert played.code == 0, played.output
+    assert written(sandbox) == []
+    assert "a lock on them is held" in played.text
+    assert "Next: " in played.text
+
+
+@pytest.mark.parametrize("leave", [False, True], ids=["restore", "leave_stopped"])
+def test_a_deployment_that_fails_is_told_and_restored(operator: Operator, sandbox: Sandbox, leave: bool) -> None:
+    """The store itself is broken here: unlocking cannot help, and must say so instead of waiting for the time-out."""
+    manifest = next(store_root(sandbox).rglob("CURRENT"))
+    sandbox.break_("stopped")
+    manifest.write_text("MANIFEST-999999\n")
+    words = ["-e", "qdrant_unlock_on_failure=leave_stopped"] if leave else []
+    played = operator.play("unlock", *words, environment=at(sandbox))
+    assert played.code != 0
+    assert "The unlock FAILED at: Start the service with a new deployment" in played.text, played.output
+    service = sandbox.status()["service"]
+    assert service["desiredCount"] == 0
+    left = [tag["key"] for tag in service.get("tags", []) if tag["key"].startswith("wwhd")]
+    if leave:
+        assert "wwhd.qdrant_ops:run_id" in left
+        assert "The service is left stopped" in played.text
+    else:
+        assert left == []
+        assert "The service is restored: desired count 0" in played.text
