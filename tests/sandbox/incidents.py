@@ -40,6 +40,8 @@ def stale_lock(
     `lease_real` in real ones. With `wait`, returns when the first new task has failed on the locks."""
     seconds = control.engine.clock.real(lease or control.lease) if lease_real is None else float(lease_real)
     service = control.service()
+    if any(lock.active for lock in control.stale):
+        raise ControlError("the service's locks are stale already: wait for their lease, or run `reset`")
 
     def vanish() -> tuple[Task, set[str]]:
         live = next((t for t in control.engine.tasks_of(service) if t.wanted and t.last_status == "RUNNING"), None)

@@ -99,7 +99,10 @@ class Server:
     def _instead(self, request: ApiRequest, fault: Fault | None) -> Answer | None:
         """The fault's own answer, if it has one; a slow answer waits here, in real seconds."""
         if fault is None:
-            if self._engine.settings.token_buckets and not self._buckets.take(request.service, request.operation):
+            settings_now = self._engine.settings
+            if settings_now.token_buckets and not self._buckets.take(
+                request.service, request.operation, refill_factor=settings_now.token_refill
+            ):
                 return error_answer(request, "ThrottlingException", "Rate exceeded")
             return None
         settings = fault.settings

@@ -46,8 +46,8 @@ class Buckets:
         self._lock = threading.Lock()
         self._level: dict[str, tuple[float, float]] = {}
 
-    def take(self, service: str, operation: str) -> bool:
-        """Whether the call may pass; only ECS has buckets here."""
+    def take(self, service: str, operation: str, *, refill_factor: float = 1.0) -> bool:
+        """Whether the call may pass; only ECS has buckets here. They fill `refill_factor` times as fast as AWS's."""
         name = _BUCKETS.get(operation) if service == "ecs" else None
         if name is None:
             return True
@@ -55,7 +55,7 @@ class Buckets:
         now = self._clock.now()
         with self._lock:
             level, since = self._level.get(name, (float(capacity), now))
-            level = min(float(capacity), level + (now - since) * refill)
+            level = min(float(capacity), level + (now - since) * refill * refill_factor)
             passed = level >= 1
             self._level[name] = (level - 1 if passed else level, now)
         return passed

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 CLUSTER = "wwhd-cluster"
+DEAF = "trap '' TERM; while :; do sleep 0.05; done"
 BLOCKING = {"minimumHealthyPercent": 100, "maximumPercent": 100}
 STOP_FIRST = {"minimumHealthyPercent": 0, "maximumPercent": 100}
 SLEEP = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
@@ -77,7 +78,7 @@ def test_without_a_load_balancer_a_task_counts_as_healthy_after_forty_seconds(wo
 
 @pytest.mark.sandbox_service("stopped")
 def test_the_default_rollout_overlaps_and_stop_first_does_not_wait_for_the_end_of_the_old_task(world: Any) -> None:
-    world.create_service("plain", world.register("plain", script="trap '' TERM; while :; do sleep 0.05; done"))
+    world.create_service("plain", world.register("plain", script=DEAF, container={"stopTimeout": 120}))
     world.until(lambda: world.rollout("plain") == "COMPLETED", "COMPLETED")
     world.update("plain", forceNewDeployment=True)
     both = world.until(lambda: len(world.tasks("plain")) == 2 and world.service("plain"), "old and new at once")

@@ -43,6 +43,7 @@ class Settings:
     deactivating_counts_as_running: bool = False
     crashed_task_waits_for_target: bool = False
     token_buckets: bool = False
+    token_refill: float = 1.0
 
 
 def arn(region: str, kind: str, *parts: str) -> str:
