@@ -10,6 +10,7 @@ create.yml and destroy.yml, which start and stop a sandbox, are run by molecule 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from environment import BIN, CACHE, PYTHON, ROOT, tool_environment
+from environment import BIN, CACHE, ROOT, tool_environment
 
 FOLDER = ROOT / "extensions" / "molecule"
 AT_ONCE = 2
@@ -47,12 +48,22 @@ def main(wanted: list[str]) -> int:
     home = CACHE / "molecule"
     home.mkdir(parents=True, exist_ok=True)
     failed = []
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(dir=home, prefix="run-") as run, ThreadPoolExecutor(AT_ONCE) as pool:
-        for told in pool.map(lambda name: play(name, folder=Path(run) / name), wanted or known):
-            if told.code != 0:
-                failed.append(told.name)
-                print(told.output, end="")
-            print(f"molecule: {told.name} {'failed' if told.code else 'passed'} in {told.seconds:.1f} s", flush=True)
+        try:
+            for told in pool.map(lambda name: play(name, folder=Path(run) / name), wanted or known):
+                if told.code != 0:
+                    failed.append(told.name)
+                    print(told.output, end="")
+                print(
+                    f"molecule: {told.name} {'failed' if told.code else 'passed'} in {told.seconds:.1f} s", flush=True
+                )
+        except BaseException:
+            # Interrupted: what is still queued is dropped, and what runs is ended.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for name in wanted or known:
+                end_all(Path(run) / name)
+            raise
     if failed:
         print(f"molecule: failed: {', '.join(failed)}; the output of each stands above", file=sys.stderr)
     return 1 if failed else 0
@@ -63,31 +74,46 @@ def play(name: str, *, folder: Path) -> Told:
     env = tool_environment(
         MOLECULE_EPHEMERAL_DIRECTORY=str(folder / "state"), QDRANT_OPS_SANDBOX=str(folder / "sandbox"), NO_COLOR="1"
     )
-    command: list[str | Path] = [
-        BIN / "molecule",
-        "--base-config",
-        FOLDER / "config.yml",
-        "test",
-        "--scenario-name",
-        name,
-    ]
+    command: list[str | Path] = [BIN / "molecule", "--base-config", FOLDER / "config.yml", "test", "-s", name]
     started = time.monotonic()
     with (folder / "output").open("w+") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
+        )  # fmt: skip
         try:
             code = process.wait(timeout=SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            code = process.wait()
+            code = 1
             output.write(f"\nmolecule: {name} was ended after {SECONDS:.0f} s\n")
-        if code != 0:
-            # A scenario that failed half-way may have left its sandbox: nothing may outlive the run.
-            down: list[str | Path] = [PYTHON, "-m", "sandbox", "down"]
-            subprocess.run(down, cwd=ROOT, env=env, check=False, stdout=output, stderr=output)
+        # Nothing may outlive the run, however it ended: neither a playbook nor the sandbox that one has started.
+        end_all(folder)
+        process.wait()
         output.seek(0)
         return Told(name=name, code=code, output=output.read(), seconds=time.monotonic() - started)
+
+
+def end_all(folder: Path) -> None:
+    """Kill every process that was started for the scenario in `folder`, known by the environment it inherited.
+
+    Process groups do not do: ansible and the sandbox each start sessions of their own.
+    """
+    mark = f"QDRANT_OPS_SANDBOX={folder / 'sandbox'}".encode()
+    for _attempt in range(50):
+        found = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if mark in environment_of(entry)]
+        if not found:
+            return
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def environment_of(process: Path) -> list[bytes]:
+    """The variables that a process was started with; none where it has ended or is another user's."""
+    try:
+        return (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 if __name__ == "__main__":
