@@ -19,6 +19,7 @@ except ImportError:  # AnsibleAWSModule reports the missing library before a cli
 
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import boto3_tag_list_to_ansible_dict
+
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import (
     OperationFailed,
     botocore_errors,
@@ -61,7 +62,8 @@ class Aws:
         """Make one call and return its answer as botocore gives it (camelCase).
 
         `operation` is AWS's name (`DescribeTasks`); `doing` reads after "Could not" and names cluster, service, ARNs.
-        Raises OperationFailed. ECS tells absence in the answer's `failures`, with HTTP 200: that is the caller's to read.
+        Raises OperationFailed. ECS tells absence in the answer's `failures`, with HTTP 200: that is the caller's to
+        read.
         """
         try:
             method = getattr(self.client(service), xform_name(operation))

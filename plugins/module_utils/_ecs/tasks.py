@@ -88,9 +88,7 @@ def task_text(task: dict[str, Any]) -> str:
     return f"{short_id(task['taskArn'])} of {owner} ({states}{'; ' + containers if containers else ''})"
 
 
-def list_arns(
-    aws: Aws, *, cluster: str, statuses: Sequence[str] = ("RUNNING", "STOPPED"), **filters: Any
-) -> list[str]:
+def list_arns(aws: Aws, *, cluster: str, statuses: Sequence[str] = ("RUNNING", "STOPPED"), **filters: Any) -> list[str]:
     """The ARNs of the tasks whose *desired* status is one of `statuses`, over all pages, each once.
 
     Both statuses are needed for a census: a task that is being stopped has already left the RUNNING list while its
@@ -118,7 +116,7 @@ def describe(aws: Aws, *, cluster: str, arns: Iterable[str]) -> Described:
         answer = aws.call(
             "ecs",
             "DescribeTasks",
-            doing=f"describe {len(batch)} task(s) in cluster {cluster} ({', '.join(short_id(arn) for arn in batch[:3])})",
+            doing=f"describe {len(batch)} task(s) in cluster {cluster} ({', '.join(map(short_id, batch[:3]))})",
             cluster=cluster,
             tasks=list(batch),
             include=["TAGS"],

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The cleaner's task definition and what one run of it is told.
 
-Private to wwhd.qdrant_ops. Pure. The definition depends on the service and the inventory only, never on the run, so that
-a second run registers nothing new; what differs from run to run goes into RunTask's overrides.
+Private to wwhd.qdrant_ops. Pure. The definition depends on the service and the inventory only, never on the run, so
+that a second run registers nothing new; what differs from run to run goes into RunTask's overrides.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def definition(
 ) -> dict[str, Any]:
     """The definition as RegisterTaskDefinition takes it.
 
-    `volume` is one of ecs_service_info's `volumes`: the cleaner mounts exactly what the service mounts, through the same
-    access point and with the same IAM setting, and so sees the same tree with the same uid. `log` has `group`, `region`
-    and `prefix`, or is None for no log.
+    `volume` is one of ecs_service_info's `volumes`: the cleaner mounts exactly what the service mounts, through the
+    same access point and with the same IAM setting, and so sees the same tree with the same uid. `log` has `group`,
+    `region` and `prefix`, or is None for no log.
     """
     efs: dict[str, Any] = {"fileSystemId": volume["file_system_id"], "rootDirectory": volume["root_directory"] or "/"}
     if volume.get("transit_encryption") == "ENABLED":

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.patterns import faults_of_pattern
 
 __all__ = ["DEFAULT_TIMEOUTS", "faults_of_inputs", "normalised", "timeouts_of"]

@@ -22,15 +22,16 @@ _HEX = frozenset("0123456789abcdef")
 _Token = tuple[frozenset[str], bool]
 
 # Files that a Qdrant store or an SQLite database beside it cannot do without (facts.md F.5). `<n>` is a number, `<h>` a
-# hexadecimal one, `<x>` any name that does not begin with a dot. A family is spelt as its real names are, not wider: `*.lock` must not count as a danger to
-# `MANIFEST-000012` only because MANIFEST-* as a pattern could be followed by anything.
+# hexadecimal one, `<x>` any name that does not begin with a dot. A family is spelt as its real names are, not wider:
+# `*.lock` must not count as a danger to `MANIFEST-000012` only because MANIFEST-* as a pattern could be followed by
+# anything.
 _NEEDED = (
     "CURRENT MANIFEST-<n> OPTIONS-<n> IDENTITY LOG LOG.old.<n> <n>.sst <n>.log <x>.sst "
     "open-<n> closed-<n> first-index tmp-open-<n> "
     "segment.json config.json version.info raft_state raft_state.json data.json replica_state.json shard_config.json "
     "shard_key_mapping.json payload_index.json meta.json "
-    "<x>.dat <x>.bin <x>.mmap <x>.json "
-    "id_tracker.deleted id_tracker.mappings id_tracker.versions mutable_id_tracker.mappings mutable_id_tracker.versions "
+    "<x>.dat <x>.bin <x>.mmap <x>.json id_tracker.deleted id_tracker.mappings id_tracker.versions"
+    " mutable_id_tracker.mappings mutable_id_tracker.versions "
     "deleted.dat <x>.db <x>.db-wal <x>.db-shm storage.sqlite <x>.sqlite <x>.sqlite-wal <x>.sqlite-shm <x>.snapshot "
     ".qdrant-initialized .nfs<h>"
 ).split()

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run will do, decided from what was read: refusals, whether anything is needed, and every value that the phases use.
+"""What a run will do, decided from what was read: refusals, whether anything is needed, and every value that the
+phases use.
 
 Private to wwhd.qdrant_ops. Pure, but for the run's name, which the caller gives.
 """
@@ -56,8 +57,8 @@ def autoscaling_from_tag(text: str) -> dict[str, Any] | None:
 def foreign_tasks(mounts: Mapping[str, Any], *, run_id: str, file_system_id: str) -> str | None:
     """A sentence about the live tasks that mount the file system, or None if there are none.
 
-    `mounts` is what ecs_mounts_info returned, which left the service's own tasks out; this run's own cleaner, known by its
-    `started_by`, does not count.
+    `mounts` is what ecs_mounts_info returned, which left the service's own tasks out; this run's own cleaner, known by
+    its `started_by`, does not count.
     """
     tasks = [
         task for task in mounts.get("tasks", []) if task.get("live") and run_id not in str(task.get("started_by") or "")
@@ -83,8 +84,8 @@ def _service_refusals(service: Mapping[str, Any], tasks: Iterable[Mapping[str, A
     controller = (service.get("deployment_controller") or {}).get("type", "ECS")
     if controller == "CODE_DEPLOY":
         yield (
-            f"The service {name} is deployed by CodeDeploy, which does not let ECS force a deployment: stop its tasks and"
-            " redeploy it through CodeDeploy."
+            f"The service {name} is deployed by CodeDeploy, which does not let ECS force a deployment: stop its tasks"
+            " and redeploy it through CodeDeploy."
         )
     elif controller != "ECS":
         yield (
@@ -99,14 +100,14 @@ def _service_refusals(service: Mapping[str, Any], tasks: Iterable[Mapping[str, A
     strategy = (service.get("deployment_configuration") or {}).get("strategy") or "ROLLING"
     if strategy != "ROLLING":
         yield (
-            f"The service {name} deploys {strategy}, which runs two full copies side by side: set its deployment strategy"
-            " to ROLLING, as a store with one writer needs."
+            f"The service {name} deploys {strategy}, which runs two full copies side by side: set its deployment"
+            " strategy to ROLLING, as a store with one writer needs."
         )
     protected = [str(task["task_arn"]).rsplit("/", 1)[-1] for task in tasks if task.get("protected")]
     if protected:
         yield (
-            f"Tasks of {name} are under scale-in protection ({', '.join(protected)}): they would live on at desired count"
-            " 0. Take it away (aws ecs update-task-protection --no-protection-enabled), or wait until it ends."
+            f"Tasks of {name} are under scale-in protection ({', '.join(protected)}): they would live on at desired"
+            " count 0. Take it away (aws ecs update-task-protection --no-protection-enabled), or wait until it ends."
         )
 
 
@@ -133,8 +134,8 @@ def _choose_volume(
             left = [volume for volume in left if (volume.get(name) or "") == wanted]
             if not left:
                 return None, (
-                    f"qdrant_unlock_{name} is {wanted}, but the service's volumes are {told}: correct it, or leave it out"
-                    " to have it discovered."
+                    f"qdrant_unlock_{name} is {wanted}, but the service's volumes are {told}: correct it, or leave it"
+                    " out to have it discovered."
                 )
     container = options.get("container")
     if container:
@@ -221,8 +222,8 @@ def _health_refusal(info: Mapping[str, Any], health: Mapping[str, Any] | None, u
         )
     if status is not None and 400 <= int(status) < 500 and info.get("healthy"):
         return (
-            f"The health address {url} answers {status} although the service is healthy: correct qdrant_unlock_health_url, or"
-            " pass -e qdrant_unlock_health_url= to do without it."
+            f"The health address {url} answers {status} although the service is healthy: correct"
+            " qdrant_unlock_health_url, or pass -e qdrant_unlock_health_url= to do without it."
         )
     return None
 
@@ -263,14 +264,16 @@ def make_plan(
     """The whole decision.
 
     `info` is what ecs_service_info returned, `health` what http_health returned (or None if it was not asked),
-    `collections` what qdrant_collections_info returned from a healthy service, or None. Returns a dict with `refusals` and `why` (sentences), `needed`, `go`, and the values
-    that the phases use. Nothing in it is secret.
+    `collections` what qdrant_collections_info returned from a healthy service, or None. Returns a dict with `refusals`
+    and `why` (sentences), `needed`, `go`, and the values that the phases use. Nothing in it is secret.
     """
     options = normalised(options)
     service = info.get("service") or {}
     inspect = options.get("mode") == "inspect"
     tags = service.get("tags") or {}
     claim = claim_of(tags)
+    # A resumed run keeps its name, and its cleaner gets one that begins with it.
+    cleaner_run_id = f"{claim.run_id}-{run_id[-6:]}" if claim else run_id
     run_id = claim.run_id if claim else run_id
     current = int(service.get("desired_count") or 0)
     original = claim.desired_count if claim and claim.desired_count is not None else current
@@ -289,15 +292,15 @@ def make_plan(
         refusals.append(volume_fault)
     if original > 1 and not options.get("allow_many") and not inspect:
         refusals.append(
-            f"The service {service.get('service_name')} has a desired count of {original}: more than one Qdrant on one store"
-            " is what makes these locks. Set its desired count to 1, or pass -e qdrant_unlock_allow_many=true if each of"
-            " its tasks has a store of its own."
+            f"The service {service.get('service_name')} has a desired count of {original}: more than one Qdrant on"
+            " one store is what makes these locks. Set its desired count to 1, or pass -e qdrant_unlock_allow_many=true"
+            " if each of its tasks has a store of its own."
         )
     if claim and not options.get("takeover") and claim.held_by_another(here=owner, now=now):
         refusals.append(
-            f"Another unlock of this service is under way: {claim.run_id}, by {claim.owner}, since {claim.since}. Wait for"
-            f" it. If you know that it is dead, pass -e qdrant_unlock_takeover=true; otherwise it counts as dead from"
-            f" {claim.lease_until or 'now'} on."
+            f"Another unlock of this service is under way: {claim.run_id}, by {claim.owner}, since {claim.since}."
+            " Wait for it. If you know that it is dead, pass -e qdrant_unlock_takeover=true; otherwise it counts as"
+            f" dead from {claim.lease_until or 'now'} on."
         )
     if needed and options.get("protected") and options.get("confirm") != environment and not inspect:
         refusals.append(
@@ -318,6 +321,7 @@ def make_plan(
         "why": why,
         "go": (needed or inspect) and not refusals,
         "run_id": run_id,
+        "cleaner_run_id": cleaner_run_id,
         "owner": owner,
         "resumed": claim is not None,
         "environment": environment,

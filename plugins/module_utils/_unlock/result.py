@@ -136,7 +136,7 @@ def _data_sentence(
 
 
 def _downtime(quiesce: Mapping[str, Any] | None, verified: Mapping[str, Any] | None) -> float | None:
-    """From the first change of the desired count to the first good answer of the health address (or of the deployment)."""
+    """From the first change of the desired count to the first good answer of the health address."""
     if not quiesce or not quiesce.get("started_at") or not verified or not verified.get("started_at"):
         return None
     end = _moment(verified["started_at"]).timestamp()
@@ -172,9 +172,10 @@ def _lock_sentences(
     if locks["held"]:
         names = ", ".join(lock["path"] for lock in locks["held"][:5])
         sentences.append(
-            f"{len(locks['held'])} held and left alone: {names}. Somebody has the store open, or the lease of a dead client"
-            " has not ended. Find the holder (playbooks/diagnose.yml), or wait some minutes and run this again;"
-            " -e qdrant_unlock_held_locks=delete removes them all the same, which can cost the data if the holder lives."
+            f"{len(locks['held'])} held and left alone: {names}. Somebody has the store open, or the lease of a dead"
+            " client has not ended. Find the holder (playbooks/diagnose.yml), or wait some minutes and run this again;"
+            " -e qdrant_unlock_held_locks=delete removes them all the same, which can cost the data if the holder"
+            " lives."
         )
     return sentences
 
@@ -193,13 +194,13 @@ def _restored_sentence(
     count = plan.get("desired_count_before")
     if restore_failure:
         return (
-            f"Restoring failed too: {restore_failure.get('msg')} Run this again: the tags on the service say where it was"
-            f" (desired count {count})."
+            f"Restoring failed too: {restore_failure.get('msg')} Run this again: the tags on the service say where it"
+            f" was (desired count {count})."
         )
     if left_stopped:
         return (
-            "The service is left stopped (desired count 0), as qdrant_unlock_on_failure says; its tags are kept, so that the"
-            " next run finishes this one."
+            "The service is left stopped (desired count 0), as qdrant_unlock_on_failure says; its tags are kept, so"
+            " that the next run finishes this one."
         )
     if restore and restore.get("started_at"):
         return f"The service is restored: desired count {count}, autoscaling and tags as they were."
@@ -210,8 +211,10 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
     """`qdrant_unlock_result`, from one dict of what the phases registered.
 
     Keys of `raw`: `plan`, `phases` (phase name → list of results), `info`, `wait`, `deployment`, `health`,
-    `collections_before`, `collections`, `expected` (bool), `last` (the last verified run's verification or None), `asked` (bool: points are wanted),
-    `failure`, `restore`, `restore_failure` (or None), `left_stopped`, `check_mode`, `inspect` (bools), `service`, `environment`.
+    `collections_before`, `collections`, `expected` (bool), `last` (the last verified run's verification or None),
+    `asked` (bool: points are wanted),
+    `failure`, `restore`, `restore_failure` (or None), `left_stopped`, `check_mode`, `inspect` (bools), `service`,
+    `environment`.
     """
     plan: Mapping[str, Any] = raw.get("plan") or {}
     failure: Mapping[str, Any] | None = raw.get("failure") or None

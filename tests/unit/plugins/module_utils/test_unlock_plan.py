@@ -221,6 +221,7 @@ def test_an_unfinished_run_goes_on_with_its_own_name_and_the_count_that_it_wrote
     assert made["refusals"] == []
     assert made["resumed"]
     assert made["run_id"] == "unlock-old"
+    assert made["cleaner_run_id"] == "unlock-old-ck-new"
     assert (made["desired_count_before"], made["desired_count_after"]) == (1, 1)
     assert made["autoscaling"]["max_capacity"] == 3
     assert made["tags"][AUTOSCALING] == "min=1 max=3 in=false out=true scheduled=false"
