@@ -100,6 +100,10 @@ class Cloud:
         with self.lock:
             return group in logs_backends[ACCOUNT][region].groups
 
+    def has_log_stream(self, region: str, group: str, stream: str) -> bool:
+        with self.lock:
+            return stream in logs_backends[ACCOUNT][region].groups[group].streams
+
     def write_log(self, region: str, group: str, stream: str, events: list[dict[str, Any]]) -> None:
         """Makes the stream if needed and appends; does nothing if the group has been deleted meanwhile."""
         with self.lock:

@@ -15,7 +15,6 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
-from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -24,10 +23,11 @@ from moto.moto_server.werkzeug_app import (
 )  # fmt: skip
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from sandbox import gaps
 from sandbox.answers import Answer, error_answer, error_code, json_answer
 from sandbox.calls import CallLog
 from sandbox.cloud import Cloud
-from sandbox.ecs import api, scheduler
+from sandbox.ecs import api
 from sandbox.ecs.engine import Engine
 from sandbox.ecs.errors import AwsError
 from sandbox.ecs.model import ACCOUNT
@@ -137,13 +137,12 @@ class Server:
                     return json_answer(request, answer)
                 if api.absent(request.operation):
                     return _unknown(request)
-            if request.service == "elbv2" and request.operation == "DescribeTargetHealth":
-                group = str(request.params.get("TargetGroupArn"))
-                if self._engine.targets.known(group):
-                    return self._target_health(request, group)
+            own = gaps.instead_of_moto(request, engine=self._engine, cloud=self._cloud)
+            if own is not None:
+                return own
             answer_of_moto = self._ask_moto(environ, body)
             if request.service == "application-autoscaling" and request.operation == "RegisterScalableTarget":
-                self._after_registration(request, answer_of_moto)
+                gaps.after_registration(request, answer_of_moto, engine=self._engine, cloud=self._cloud)
             return answer_of_moto
         except AwsError as error:
             return error_answer(request, error.code, error.message, error.status, **error.members)
@@ -166,45 +165,6 @@ class Server:
             chunks = b"".join(self._moto({**environ, "wsgi.input": io.BytesIO(body)}, start))
         headers = [(name, value) for name, value in head["headers"] if name.lower() != "content-length"]
         return Answer(head["status"], headers, chunks, error=error_code(head["status"], headers, chunks))
-
-    def _target_health(self, request: ApiRequest, group: str) -> Answer:
-        wanted = {value for key, value in request.params.items() if key.startswith("Targets.") and key.endswith(".Id")}
-        found = {f"{t.target_id}:{t.target_port}": t for t in self._engine.targets.health(group)}
-        rows = []
-        for target in found.values():
-            if wanted and target.target_id not in wanted:
-                continue
-            reason = f"<Reason>{escape(target.reason)}</Reason>" if target.reason else ""
-            told = f"<Description>{escape(target.description)}</Description>" if target.description else ""
-            rows.append(
-                f"<member><Target><Id>{escape(target.target_id)}</Id><Port>{target.target_port}</Port></Target>"
-                f"<HealthCheckPort>{target.target_port}</HealthCheckPort>"
-                f"<TargetHealth><State>{target.state}</State>{reason}{told}</TargetHealth></member>"
-            )
-        text = (
-            '<DescribeTargetHealthResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/">'
-            f"<DescribeTargetHealthResult><TargetHealthDescriptions>{''.join(rows)}</TargetHealthDescriptions>"
-            f"</DescribeTargetHealthResult><ResponseMetadata><RequestId>{request.request_id}</RequestId>"
-            "</ResponseMetadata></DescribeTargetHealthResponse>"
-        )
-        return Answer(200, [("Content-Type", "text/xml")], text.encode())
-
-    def _after_registration(self, request: ApiRequest, answer: Answer) -> None:
-        """RegisterScalableTarget moves the capacity into [min, max], also where it only suspends or resumes."""
-        resource = str(request.params.get("ResourceId") or "")
-        if answer.status >= 400 or not resource.startswith("service/"):
-            return
-        target = self._cloud.scalable_target(request.region, resource)
-        _, cluster, name = resource.split("/", 2)
-        with self._engine.lock:
-            service = self._engine.service(self._engine.cluster(request.region, cluster), name)
-            if target is None or service is None or service.status != "ACTIVE":
-                return
-            low, high, suspended = target
-            held = any(suspended.values()) and not self._engine.settings.register_target_moves_when_suspended
-            if not held and not low <= service.desired <= high:
-                scheduler.set_desired(self._engine, service, min(max(service.desired, low), high))
-        self._engine.wake()
 
     def _answer_control(self, verb: str, body: bytes, start_response: StartResponse) -> Iterable[bytes]:
         try:
