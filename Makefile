@@ -1,6 +1,6 @@
 # The work is in tools/*.py; this file names it. Every target sets the checkout up first, which takes no time once done.
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint test-sanity test-molecule test-unit test-integration demo build docs clean
+.PHONY: help setup sandbox test lint test-sanity test-molecule test-unit test-integration demo build docs clean
 
 # The first interpreter that really starts: a version manager's shim may exist for a version that it refuses to run.
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
@@ -17,6 +17,9 @@ setup: ## .venv with pinned packages, .cache/tree with the collections (quick wh
 
 demo: setup ## break a service in the sandbox with stale locks, unlock it, show that it is healthy
 	@$(PY) tools/demo.py
+
+sandbox: setup ## start the sandbox that -e env=local talks to (stop it: .venv/bin/python -m sandbox down)
+	@$(PY) -m sandbox up
 
 test: setup ## everything: lint, ansible-test sanity, molecule, unit and integration tests
 	@$(CHECK) lint sanity molecule tests

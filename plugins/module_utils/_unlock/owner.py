@@ -55,7 +55,7 @@ def new_run_id(now: datetime) -> str:
 
 def _still_runs(owner: str, here: str, alive: Callable[[int], bool]) -> bool | None:
     """Whether the owner's process runs; None where that can't be known from here."""
-    place, _, pid = owner.rpartition("/")
+    place, _slash, pid = owner.rpartition("/")
     if not place or place != here.rpartition("/")[0] or not pid.isdigit():
         return None
     return alive(int(pid))

@@ -29,8 +29,10 @@ _EXIT_CODE_MEANING = {
 
 def cleaner_report(lines: Iterable[str]) -> dict[str, Any]:
     """The cleaner's log, read: `files` ({path, action, why, was_held}), its `summary` (None if the log is not whole),
-    and `notes`, the lines that are not its own (a tool's complaint)."""
+    `waited` (the paths that were held at first and waited for), and `notes`, the lines that are not its own (a tool's
+    complaint)."""
     files: list[dict[str, Any]] = []
+    waited: dict[str, None] = {}
     notes: list[str] = []
     summary: dict[str, Any] | None = None
     for line in lines:
@@ -41,11 +43,13 @@ def cleaner_report(lines: Iterable[str]) -> dict[str, Any]:
         if isinstance(entry, dict) and isinstance(entry.get("summary"), dict):
             summary = entry["summary"]
         elif isinstance(entry, dict) and "path" in entry and "action" in entry:
-            if not entry.get("waiting"):
+            if entry.get("waiting"):
+                waited[str(entry["path"])] = None
+            else:
                 files.append(entry)
         elif line.strip():
             notes.append(line)
-    return {"files": files, "summary": summary, "notes": notes}
+    return {"files": files, "summary": summary, "waited": list(waited), "notes": notes}
 
 
 def _locks(files: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -163,9 +167,11 @@ def _lock_sentences(
         ]
     removed = locks["removed"]
     forced = sum(1 for lock in removed if lock["was_held"])
+    waited = sum(1 for lock in removed if lock["path"] in report["waited"])
     sentences = [
         f"{len(removed)} lock file{'' if len(removed) == 1 else 's'} removed"
         + (f" ({forced} of them held, by explicit word)" if forced else "")
+        + (f" ({waited} of them only after the holder had let go)" if waited else "")
         + (f", {len(locks['kept'])} kept" if locks["kept"] else "")
         + "."
     ]
