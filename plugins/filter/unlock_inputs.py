@@ -12,7 +12,7 @@ version_added: 0.1.0
 short_description: Check the variables of the qdrant_unlock role
 description:
   - Finds missing, misspelt and malformed variables of the role P(wwhd.qdrant_ops.qdrant_unlock#role) before anything
-  acts.
+    acts.
   - It is the role's own; other playbooks have no use for it.
 positional: _input
 options:

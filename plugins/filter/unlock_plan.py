@@ -12,7 +12,7 @@ version_added: 0.1.0
 short_description: Decide what an unlock will do
 description:
   - Turns what was read from AWS and the role's variables into refusals, a decision, and every value that the phases of
-  P(wwhd.qdrant_ops.qdrant_unlock#role) use.
+    P(wwhd.qdrant_ops.qdrant_unlock#role) use.
   - It is the role's own; other playbooks have no use for it.
 positional: _input
 options:

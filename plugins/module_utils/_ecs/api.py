@@ -58,27 +58,27 @@ class Aws:
             self._clients[service] = self._module.client(service, config=config)
         return self._clients[service]
 
-    def call(self, service: str, operation: str, /, *, doing: str, **params: Any) -> dict[str, Any]:
+    def call(self, api: str, operation: str, /, *, doing: str, **params: Any) -> dict[str, Any]:
         """Make one call and return its answer as botocore gives it (camelCase).
 
-        `operation` is AWS's name (`DescribeTasks`); `doing` reads after "Could not" and names cluster, service, ARNs.
-        Raises OperationFailed. ECS tells absence in the answer's `failures`, with HTTP 200: that is the caller's to
-        read.
+        `api` is botocore's name (`ecs`), `operation` AWS's (`DescribeTasks`); `doing` reads after "Could not" and names
+        cluster, service, ARNs. Raises OperationFailed. ECS tells absence in the answer's `failures`, with HTTP 200:
+        that is the caller's to read.
         """
         try:
-            method = getattr(self.client(service), xform_name(operation))
+            method = getattr(self.client(api), xform_name(operation))
             answer: dict[str, Any] = method(**params)
         except botocore_errors() as error:
-            raise from_botocore(error, doing=doing, action=f"{_iam_prefix(service)}:{operation}") from error
+            raise from_botocore(error, doing=doing, action=f"{_iam_prefix(api)}:{operation}") from error
         return answer
 
-    def pages(self, service: str, operation: str, /, *, doing: str, **params: Any) -> Iterator[dict[str, Any]]:
+    def pages(self, api: str, operation: str, /, *, doing: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Every page of an operation that botocore can page."""
         try:
-            paginator = self.client(service).get_paginator(xform_name(operation))
+            paginator = self.client(api).get_paginator(xform_name(operation))
             yield from paginator.paginate(**params)
         except botocore_errors() as error:
-            raise from_botocore(error, doing=doing, action=f"{_iam_prefix(service)}:{operation}") from error
+            raise from_botocore(error, doing=doing, action=f"{_iam_prefix(api)}:{operation}") from error
 
 
 def _iam_prefix(service: str) -> str:

@@ -207,7 +207,7 @@ def test_healthy_targets_share_and_unhealthy_get_nothing(balancer: LoadBalancer,
         register(balancer, other.address, f"10.0.1.{number}")
     register(balancer, app.address)
     reach(balancer, "healthy", "unhealthy", "healthy")
-    for _ in range(6):
+    for _turn in range(6):
         call(port, "/x")
     assert [len(one.requests) for one in (app, *others)] == [3, 3, 0]
     for other in others:

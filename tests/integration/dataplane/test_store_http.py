@@ -169,7 +169,7 @@ def test_health_is_503_when_the_store_is_gone(service: Service) -> None:
 def test_start_takes_less_than_a_second(service: Service) -> None:
     """The best of five, as the machine may be busy with other tests."""
     taken = []
-    for _ in range(5):
+    for _turn in range(5):
         started = time.monotonic()
         stop(service.ready(environment={"SANDBOX_LOAD_SECONDS": "0"}))
         taken.append(time.monotonic() - started)
@@ -182,12 +182,12 @@ def test_many_clients_at_once(task: Task) -> None:
     wrong: list[object] = []
 
     def ask() -> None:
-        for _ in range(10):
+        for _turn in range(10):
             answer = call(task.fastapi_port, "/collections/documents/points/count", {"exact": True})
             if answer.status != 200 or answer.json["result"]["count"] != 240:
                 wrong.append(answer)
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads = [threading.Thread(target=ask) for _turn in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

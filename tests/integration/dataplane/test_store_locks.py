@@ -261,7 +261,7 @@ def test_a_passing_probe_is_no_holder(service: Service, storage: Path) -> None:
     prober = threading.Thread(target=probe)
     prober.start()
     try:
-        for _ in range(3):
+        for _turn in range(3):
             stop(service.ready())
     finally:
         stop_probing.set()

@@ -52,7 +52,7 @@ def points(name: str, count: int) -> list[tuple[int, list[float], dict[str, Any]
     return [
         (
             number,
-            [round(chance.uniform(-1, 1), 4) for _ in range(layout.VECTOR_SIZE)],
+            [round(chance.uniform(-1, 1), 4) for _turn in range(layout.VECTOR_SIZE)],
             {"text": f"{name} passage {number}", "source": f"doc-{number % 12:02d}.pdf", "chunk": number // 12},
         )
         for number in range(1, count + 1)

@@ -29,8 +29,9 @@ class Settings:
         return self.ports.get(inside, 0)
 
 
-def read(environment: Mapping[str, str] = os.environ) -> Settings:
+def read(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of this process; ValueError for a number that is none."""
+    environment = os.environ if environment is None else environment
     pairs = [pair.split("=") for pair in environment.get("SANDBOX_PORTS", "").split(",") if pair]
     speed = float(environment.get("SANDBOX_SPEED", "1"))
     return Settings(

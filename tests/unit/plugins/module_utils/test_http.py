@@ -207,7 +207,7 @@ def test_a_name_that_does_not_resolve(no_resolver: None) -> None:
 def test_a_server_that_drips_does_not_outlast_the_deadline() -> None:
     def drip(file: Any) -> None:
         file.write(b"HTTP/1.0 200 OK\r\n\r\n")
-        for _ in range(100):
+        for _turn in range(100):
             file.write(b"x")
             file.flush()
             time.sleep(0.05)
