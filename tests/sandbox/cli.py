@@ -73,16 +73,15 @@ def _up(arguments: argparse.Namespace) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    from sandbox.daemon import run  # noqa: PLC0415  moto takes two seconds to import; the other verbs do without
+    from sandbox.template import Template  # noqa: PLC0415  only the daemon needs it
 
+    state = arguments.state.resolve()
     isolation = arguments.isolation or default_isolation()
-    run(
-        state=arguments.state.resolve(),
-        speed=arguments.speed,
-        isolation=isolation,
-        idle=arguments.idle,
-        lease=arguments.lease,
-    )
+    template = Template(state / "template")
+    from sandbox.daemon import run  # noqa: PLC0415  moto takes two seconds to import, while the template is made
+
+    run(state=state, speed=arguments.speed, isolation=isolation, idle=arguments.idle, lease=arguments.lease,
+        template=template)  # fmt: skip
 
 
 def _down(arguments: argparse.Namespace) -> None:
@@ -165,7 +164,7 @@ def _fault(arguments: argparse.Namespace) -> None:
     settings: dict[str, Any] = {}
     match: dict[str, str] = {}
     for pair in pairs:
-        key, _, value = pair.partition("=")
+        key, _other, value = pair.partition("=")
         if key in ("operation", "family") or (key == "service"):
             match[key] = value
         else:

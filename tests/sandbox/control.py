@@ -24,8 +24,9 @@ from sandbox.ecs.engine import Engine
 from sandbox.ecs.model import ACCOUNT, Service, Settings, Task
 from sandbox.faults import Faults
 from sandbox.server import ControlError
-from sandbox.store import StaleLock, lock_files, seed
+from sandbox.store import StaleLock, lock_files
 from sandbox.store.locks import held
+from sandbox.template import Template
 
 _HEALTHY_WITHIN = 60.0
 _SHOWN = ("serviceName", "status", "desiredCount", "runningCount", "pendingCount")
@@ -35,9 +36,9 @@ class Controller:
     """Holds the world together: seeds it, breaks it, tells about it."""
 
     def __init__(self, *, engine: Engine, cloud: Cloud, calls: CallLog, faults: Faults, state: Path,
-                 end: Callable[[], None], lease: float) -> None:  # fmt: skip
+                 end: Callable[[], None], lease: float, template: Template) -> None:  # fmt: skip
         self.engine, self.cloud, self.calls, self.faults, self.state = engine, cloud, calls, faults, state
-        self._end, self.lease = end, lease
+        self._end, self.lease, self._template, self._group = end, lease, template, ""
         self._busy = threading.Lock()
         self.stale: list[StaleLock] = []
         self.points: dict[str, int] = {}
@@ -89,7 +90,9 @@ class Controller:
     def _rebuild(self) -> None:
         self.engine.reset()
         self._release()
-        self._fill()
+        for stray in self.cloud.efs_root.glob("*"):
+            shutil.rmtree(stray)
+        self.points = self._template.copy_to(self.cloud.efs_root / world.FILE_SYSTEM)
         group = world.build(self.cloud)
         # moto would look for our services in its own ECS, which is empty.
         scaling = applicationautoscaling_backends[ACCOUNT][world.REGION]
@@ -100,23 +103,11 @@ class Controller:
         self._group = group
 
     def _service_exists(self, resource: str) -> bool:
-        _, cluster, name = resource.split("/", 2)
+        _other, cluster, name = resource.split("/", 2)
         found = self.engine.service(self.engine.cluster(world.REGION, cluster), name)
         if found is None or found.status == "INACTIVE":
             raise AWSValidationException(f"ECS service doesn't exist: {resource}")
         return True
-
-    def _fill(self) -> None:
-        """A fresh copy of the file system; the store itself is made once and copied afterwards."""
-        template = self.state / "template"
-        if not template.exists():
-            draft = self.state / "template.new"
-            shutil.rmtree(draft, ignore_errors=True)
-            self.points = seed(draft / world.ACCESS_POINT_PATH.strip("/"))
-            world.foreign_files(draft)
-            draft.rename(template)
-        shutil.rmtree(self.cloud.efs_root, ignore_errors=True)
-        shutil.copytree(template, self.cloud.efs_root / world.FILE_SYSTEM)
 
     def _create_service(self, *, desired: int) -> None:
         # The first start is not part of any story: it takes no AWS time.

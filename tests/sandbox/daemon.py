@@ -26,12 +26,19 @@ from sandbox.faults import Faults
 from sandbox.loadbalancer import LoadBalancer
 from sandbox.runtime import Runtime
 from sandbox.server import Server
+from sandbox.template import Template
 
 STATE_FILE = "state.json"
 
 
 def run(
-    *, state: Path, speed: float, isolation: Literal["auto", "namespace", "path"], idle: float, lease: float
+    *,
+    state: Path,
+    speed: float,
+    isolation: Literal["auto", "namespace", "path"],
+    idle: float,
+    lease: float,
+    template: Template,
 ) -> None:
     """Serves until told to end, by `down`, SIGTERM, SIGINT, or `idle` seconds without a request.
 
@@ -42,8 +49,7 @@ def run(
         signal.signal(number, lambda *_: ended.set())
     state.mkdir(parents=True, exist_ok=True)
     (state / STATE_FILE).unlink(missing_ok=True)
-    for name in ("run", "template"):
-        shutil.rmtree(state / name, ignore_errors=True)
+    shutil.rmtree(state / "run", ignore_errors=True)
     clock = Clock(speed=speed)
     faults = Faults()
     calls = CallLog(state / "calls.jsonl")
@@ -53,7 +59,14 @@ def run(
     targets = Targets(cloud=cloud, balancer=balancer)
     engine = Engine(clock=clock, cloud=cloud, runtime=runtime, targets=targets, faults=faults, workdir=state / "run")
     control = Controller(
-        engine=engine, cloud=cloud, calls=calls, faults=faults, state=state, end=ended.set, lease=lease
+        engine=engine,
+        cloud=cloud,
+        calls=calls,
+        faults=faults,
+        state=state,
+        end=ended.set,
+        lease=lease,
+        template=template,
     )
     server = Server(engine=engine, cloud=cloud, calls=calls, faults=faults, control=control)
     try:

@@ -58,7 +58,7 @@ def after_registration(request: ApiRequest, answer: Answer, *, engine: Engine, c
     if answer.status >= 400 or not resource.startswith("service/"):
         return
     target = cloud.scalable_target(request.region, resource)
-    _, cluster, name = resource.split("/", 2)
+    _other, cluster, name = resource.split("/", 2)
     with engine.lock:
         service = engine.service(engine.cluster(request.region, cluster), name)
         if target is None or service is None or service.status != "ACTIVE":

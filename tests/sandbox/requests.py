@@ -84,7 +84,7 @@ def _routes(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
     routes = []
     for operation in model.operation_names:
         http = model.operation_model(operation).http
-        pattern = re.sub(r"\\{(\w+)(\\\+)?\\}", r"(?P<\1>[^/]+)", re.escape(str(http["requestUri"]).split("?")[0]))
+        pattern = re.sub(r"\\{(\w+)(\\\+)?\\}", r"(?P<\1>[^/]+)", re.escape(str(http["requestUri"]).split("?", 1)[0]))
         routes.append((str(http["method"]), re.compile(pattern + "/?"), operation))
     return tuple(routes)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -23,6 +22,7 @@ from moto.sts.models import sts_backends
 
 from sandbox.cloud import Cloud
 from sandbox.ecs.model import ACCOUNT
+from sandbox.template import ACCESS_POINT_PATH
 
 REGION = "us-west-2"
 CLUSTER = "wwhd-cluster"
@@ -30,7 +30,6 @@ SERVICE = "wwhd-backend"
 FAMILY = "wwhd-backend"
 FILE_SYSTEM = "fs-00b8168893587fd61"
 ACCESS_POINT = "fsap-0a1b2c3d4e5f60718"
-ACCESS_POINT_PATH = "/wwhd-dev"
 SUBNETS = {"subnet-677d281e": "us-west-2a", "subnet-5498bc0e": "us-west-2b", "subnet-18ddaa53": "us-west-2c"}
 SECURITY_GROUP = "sg-0a75b2c312d17f654"
 EXECUTION_ROLE = f"arn:aws:iam::{ACCOUNT}:role/wwhd-dev-ecs-execution-role"
@@ -39,7 +38,6 @@ LOG_GROUP = "/ecs/wwhd-backend"
 LOAD_BALANCER = "wwhd-alb"
 LOAD_BALANCER_DNS = "wwhd-alb-1530831557.us-west-2.elb.amazonaws.com"
 TARGET_GROUP = "wwhd-backend"
-FOREIGN_LOCKS = ("analytics/jobs/nightly.lock", "git/wwhd.git/index.lock", "wwhd-staging/app/poetry.lock")
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -120,15 +118,6 @@ def _load_balancer(vpc: str) -> str:
     return str(group.arn)
 
 
-def foreign_files(root: Path) -> None:
-    """What others keep on the same file system, outside the access point: the runbook's cleaner sees it all."""
-    for name in FOREIGN_LOCKS:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("held by pid 4242 on build-7\n")
-    (root / "analytics" / "jobs" / "report.csv").write_text("day,count\n2026-01-01,17\n")
-
-
 def definition() -> dict[str, Any]:
     """The service's task definition, as a client would register it."""
     logs = {
@@ -199,7 +188,7 @@ def service(target_group: str) -> dict[str, Any]:
 
 
 __all__ = [
-    "ACCESS_POINT", "ACCESS_POINT_PATH", "CLUSTER", "EXECUTION_ROLE", "FAMILY", "FILE_SYSTEM", "FOREIGN_LOCKS",
+    "ACCESS_POINT", "ACCESS_POINT_PATH", "CLUSTER", "EXECUTION_ROLE", "FAMILY", "FILE_SYSTEM",
     "LOAD_BALANCER_DNS", "LOG_GROUP", "REGION", "SECURITY_GROUP", "SERVICE", "SUBNETS", "TARGET_GROUP", "TASK_ROLE",
-    "build", "definition", "foreign_files", "network_configuration", "service",
+    "build", "definition", "network_configuration", "service",
 ]  # fmt: skip

@@ -71,7 +71,7 @@ def test_ecs_fills_in_its_defaults(world: Any) -> None:
 
 
 def test_each_registration_is_a_new_revision_and_numbers_never_come_back(world: Any) -> None:
-    arns = [world.register("rev") for _ in range(3)]
+    arns = [world.register("rev") for _turn in range(3)]
     assert [arn.rsplit(":", 1)[1] for arn in arns] == ["1", "2", "3"]
     world.ecs.deregister_task_definition(taskDefinition="rev:3")
     described = world.ecs.describe_task_definition(taskDefinition="rev:3")["taskDefinition"]
@@ -85,7 +85,7 @@ def test_each_registration_is_a_new_revision_and_numbers_never_come_back(world: 
 
 
 def test_listing(world: Any) -> None:
-    arns = [world.register("listed") for _ in range(3)]
+    arns = [world.register("listed") for _turn in range(3)]
     pages = world.ecs.get_paginator("list_task_definitions").paginate(
         familyPrefix="listed", sort="DESC", PaginationConfig={"PageSize": 2}
     )

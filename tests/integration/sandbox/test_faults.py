@@ -131,7 +131,7 @@ def test_mounts_fail_as_fargate_says_it(world: Any, variant: str, text: str) -> 
 def test_a_task_is_missing_for_a_while_after_run_task(world: Any) -> None:
     world.sandbox.fault("missing", count=1, polls=2)
     arn = world.run_one(world.register(script="sleep 60"))
-    answers = [world.ecs.describe_tasks(cluster=CLUSTER, tasks=[arn]) for _ in range(3)]
+    answers = [world.ecs.describe_tasks(cluster=CLUSTER, tasks=[arn]) for _turn in range(3)]
     assert [len(answer["tasks"]) for answer in answers] == [0, 0, 1]
     assert answers[0]["failures"][0] == {"arn": arn, "reason": "MISSING"}
 
@@ -162,7 +162,7 @@ def test_token_buckets_refuse_a_burst(world: Any) -> None:
     world.sandbox.control("settings", token_buckets=True, token_refill=0.001)
     once = world.sandbox.boto3("ecs", **ONCE)
     refused = 0
-    for _ in range(25):
+    for _turn in range(25):
         try:
             once.deregister_task_definition(taskDefinition="none:1")
         except ClientError as error:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sandbox.store import is_held, lock_files
-from sandbox.world import FOREIGN_LOCKS
+from sandbox.template import FOREIGN_LOCKS
 
 TEXT = (Path(__file__).parent / "data" / "runbook.md").read_text()
 WRITE, REGISTER_AND_RUN, START = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)

@@ -147,7 +147,7 @@ def test_a_task_that_fails_its_load_balancers_health_checks_is_replaced(world: A
     definition = world.register("deaf", script=SLEEP, container={"portMappings": [{"containerPort": 8000}]})
     balancer = {"targetGroupArn": group, "containerName": "main", "containerPort": 8000}
     world.create_service("deaf", definition, loadBalancers=[balancer], healthCheckGracePeriodSeconds=0)
-    (task, *_) = world.until(lambda: world.tasks("deaf", "STOPPED"), "a task that was replaced")
+    (task, *_rest) = world.until(lambda: world.tasks("deaf", "STOPPED"), "a task that was replaced")
     assert task["stoppedReason"].startswith(
         "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing"
     )

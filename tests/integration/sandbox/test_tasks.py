@@ -213,7 +213,7 @@ def test_describe_tasks_tells_absence_in_failures(world: Any) -> None:
 
 
 def test_list_tasks_pages_and_refuses_filters_that_exclude_each_other(world: Any) -> None:
-    arns = sorted(world.run_one(world.register(script="sleep 60")) for _ in range(5))
+    arns = sorted(world.run_one(world.register(script="sleep 60")) for _turn in range(5))
     pages = world.ecs.get_paginator("list_tasks").paginate(
         cluster="wwhd-cluster", family="one-off", PaginationConfig={"PageSize": 2}
     )

@@ -87,7 +87,7 @@ def test_logs_page_to_their_end(world: Any) -> None:
     world.until(lambda: len(logs.get_log_events(**name, startFromHead=True)["events"]) == 25, "25 lines")
     lines: list[str] = []
     token: str | None = None
-    for _ in range(10):
+    for _turn in range(10):
         more = {"nextToken": token} if token else {}
         page = logs.get_log_events(**name, startFromHead=True, limit=10, **more)
         lines += [event["message"] for event in page["events"]]

@@ -38,7 +38,7 @@ def describe(engine: Engine, region: str, params: dict[str, Any]) -> dict[str, A
 
 
 def list_(engine: Engine, region: str, params: dict[str, Any]) -> dict[str, Any]:
-    arns = [c.arn for (where, _), c in sorted(engine.clusters.items()) if where == region and c.status == "ACTIVE"]
+    arns = [c.arn for (where, _other), c in sorted(engine.clusters.items()) if where == region and c.status == "ACTIVE"]
     chosen, token = page(arns, max_results=params.get("maxResults"), token=params.get("nextToken"))
     return {"clusterArns": chosen} | ({"nextToken": token} if token else {})
 

@@ -51,7 +51,7 @@ class Definitions:
         short = name.split(":task-definition/", 1)[-1] if name.startswith("arn:") else name
         if name.startswith("arn:") and f":ecs:{self.region}:{ACCOUNT}:" not in name:
             return None
-        family, _, revision = short.partition(":")
+        family, _other, revision = short.partition(":")
         known = [item for item in self._families.get(family, []) if item.body["status"] != "DELETED"]
         if revision:
             return next((item for item in known if str(item.body["revision"]) == revision), None)

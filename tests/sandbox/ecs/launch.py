@@ -67,7 +67,7 @@ def create(engine: Engine, request: TaskRequest) -> Task:
             address=engine.next_address(),
             interface=f"eni-{secrets.token_hex(8)}{secrets.choice('0123456789abcdef')}",
             attachment_id=str(uuid.uuid4()),
-            mac="02:" + ":".join(secrets.token_hex(1) for _ in range(5)),
+            mac="02:" + ":".join(secrets.token_hex(1) for _turn in range(5)),
         ),
         started_by=request.started_by,
         launch_type=request.launch_type,

@@ -187,7 +187,7 @@ def kill_and_wait(task: Task, *, seconds: float = 5.0) -> None:
 
 def _tell_targets(engine: Engine, task: Task, text: str) -> None:
     if task.service is not None:
-        for group in dict.fromkeys(group for group, _ in task.registered):
+        for group in dict.fromkeys(group for group, _other in task.registered):
             event(engine, task.service, text.format(group=group, task=task.id))
 
 

@@ -148,7 +148,7 @@ def _start_missing(engine: Engine, service: Service, tasks: list[Task]) -> list[
     missing = primary.desired - sum(1 for task in wanted if _of_primary(service, task))
     room = math.floor(service.desired * service.maximum_percent / 100) - len(wanted)
     started: list[Task] = []
-    for _ in range(min(missing, room)):
+    for _turn in range(min(missing, room)):
         task = _start(engine, service, primary)
         if task is None:
             break

@@ -157,12 +157,24 @@ def update(engine: Engine, region: str, params: dict[str, Any]) -> dict[str, Any
     _check_rebalancing(rebalancing, int(configuration.get("maximumPercent", service.maximum_percent)), done="updated")
     _apply_percentages(service, configuration)
     service.az_rebalancing = rebalancing
+    changed = _needs_deployment(service, definition, params)
     _apply(engine, service, params)
     if desired is not None:
         scheduler.set_desired(engine, service, int(desired))
-    if params.get("forceNewDeployment") or any(key in params for key in _NEW_DEPLOYMENT):
+    if params.get("forceNewDeployment") or changed:
         deployments.begin(engine, service, definition)
     return {"service": _shown(engine, service, tags=True)}
+
+
+def _needs_deployment(service: Service, definition: Definition, params: dict[str, Any]) -> bool:
+    """Whether the update changes what tasks are made from; the same values again do not."""
+    before = {
+        "taskDefinition": service.definition.arn, "networkConfiguration": service.network,
+        "platformVersion": service.platform_version, "loadBalancers": service.load_balancers,
+        "capacityProviderStrategy": service.capacity,
+    }  # fmt: skip
+    after = {**params, "taskDefinition": definition.arn}
+    return any(key in after and after[key] != before.get(key) for key in _NEW_DEPLOYMENT)
 
 
 def _check_controller(service: Service, params: dict[str, Any]) -> None:

@@ -135,7 +135,7 @@ def _start(engine: Engine, request: TaskRequest, count: int) -> dict[str, Any]:
         if reason.startswith("RESOURCE:"):
             failure["arn"] = arn(request.cluster.region, "container-instance", request.cluster.name, "fargate")
         return {"tasks": [], "failures": [failure] * count}
-    return {"tasks": [render.task(launch.create(engine, request)) for _ in range(count)], "failures": []}
+    return {"tasks": [render.task(launch.create(engine, request)) for _turn in range(count)], "failures": []}
 
 
 def find(engine: Engine, cluster: Cluster, name: str) -> Task | None:
@@ -152,6 +152,8 @@ def stop(engine: Engine, region: str, params: dict[str, Any]) -> dict[str, Any]:
     reason = str(params.get("reason") or "Task stopped by user")
     before = task.last_status
     lifecycle.begin_stop(engine, task, code="UserInitiated", reason=reason)
+    # AWS deletes a task's tags when it is stopped by this call.
+    task.tags.clear()
     shown = render.task(task)
     if before == "RUNNING" and not task.over:
         # The answer still shows the state from before the stop.
