@@ -13,7 +13,8 @@ from sandbox.ecs.model import Definition, Deployment, Service, Task, deployment_
 if TYPE_CHECKING:
     from sandbox.ecs.engine import Engine
 
-_KEPT_EVENTS = 100
+# AWS seconds for which a deployment that the circuit breaker ended can still be seen.
+FAILED_SHOWN = 120.0
 
 
 def event(engine: Engine, service: Service, text: str) -> None:
@@ -104,11 +105,11 @@ def advance(engine: Engine, service: Service, tasks: list[Task], *, healthy: int
     if steady and not service.steady:
         event(engine, service, "has reached a steady state.")
     service.steady = steady
-    _drop_finished(service, wanted)
+    _drop_finished(service, wanted, now=engine.clock.now())
 
 
 def _complete(engine: Engine, service: Service, primary: Deployment) -> None:
-    primary.rollout, primary.completed_once = "COMPLETED", True
+    primary.rollout = "COMPLETED"
     primary.reason = f"ECS deployment {primary.id} completed."
     primary.updated_at = engine.clock.wall()
     service.last_good = primary
@@ -120,6 +121,7 @@ def _break(engine: Engine, service: Service, primary: Deployment) -> None:
     primary.reason = "ECS deployment circuit breaker: tasks failed to start."
     primary.updated_at = engine.clock.wall()
     primary.halted = True
+    primary.shown_until = engine.clock.now() + FAILED_SHOWN
     event(engine, service, f"(deployment {primary.id}) deployment failed: tasks failed to start.")
     good = service.last_good
     if not service.breaker.get("rollback") or good is None or good is primary:
@@ -131,17 +133,16 @@ def _break(engine: Engine, service: Service, primary: Deployment) -> None:
     good.status, good.desired, good.rollout = "PRIMARY", service.desired, "IN_PROGRESS"
     good.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.id}."
     good.updated_at, good.failed, good.start_failures, good.halted = engine.clock.wall(), 0, 0, False
-    good.is_rollback = True
     service.definition = good.definition
 
 
-def _drop_finished(service: Service, wanted: list[Task]) -> None:
+def _drop_finished(service: Service, wanted: list[Task], *, now: float) -> None:
     primary = service.primary
     busy = {id(task.deployment) for task in wanted}
     done = primary is not None and primary.rollout == "COMPLETED"
     service.deployments = [
         d for d in service.deployments
-        if d is primary or id(d) in busy or (d.rollout == "FAILED" and not done)
+        if d is primary or id(d) in busy or (d.rollout == "FAILED" and not (done and now >= d.shown_until))
     ]  # fmt: skip
 
 

@@ -218,9 +218,8 @@ class Deployment:
     failed: int = 0
     start_failures: int = 0
     next_start: float = 0.0
-    completed_once: bool = False
     halted: bool = False
-    is_rollback: bool = False
+    shown_until: float = 0.0
 
 
 @dataclass
@@ -230,7 +229,6 @@ class Service:
     definition: Definition
     desired: int
     created_at: float
-    options: dict[str, Any]
     network: dict[str, Any]
     load_balancers: list[dict[str, Any]]
     launch_type: str | None

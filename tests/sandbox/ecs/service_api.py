@@ -53,7 +53,6 @@ def create(engine: Engine, region: str, params: dict[str, Any]) -> dict[str, Any
         definition=definition,
         desired=desired,
         created_at=engine.clock.wall(),
-        options=params,
         network=network,
         load_balancers=balancers,
         launch_type=params.get("launchType") or (None if params.get("capacityProviderStrategy") else "FARGATE"),
