@@ -82,13 +82,14 @@ class Sandbox:
         with self._alone():
             if self.running:
                 return self
+            path = [str(CHECKOUT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
             log = self.directory / "daemon.log"
             with log.open("wb") as out:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "sandbox", "serve", "--state", str(self.directory), "--speed", str(speed),
                      "--isolation", isolation or default_isolation(), "--idle", str(idle), "--lease", str(lease)],
                     stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-                    env={**os.environ, "PYTHONPATH": str(CHECKOUT / "tests")}, cwd=self.directory,
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(path)}, cwd=self.directory,
                 )  # fmt: skip
             self._await_ready(process, log)
         return self

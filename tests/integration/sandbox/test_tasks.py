@@ -112,7 +112,7 @@ def test_output_arrives_in_cloudwatch_and_the_stream_begins_with_the_container(w
         ({"networkConfiguration": {}}, "InvalidParameterException", "Network Configuration must be provided"),
         ({"cluster": "nowhere"}, "ClusterNotFoundException", "Cluster not found."),
         ({"taskDefinition": "unknown"}, "ClientException", "TaskDefinition not found."),
-        ({"launchType": "MOON"}, "InvalidParameterException", "Value 'MOON' at 'launchType' failed to satisfy constraint"),
+        ({"launchType": "MOON"}, "InvalidParameterException", "Value 'MOON' at 'launchType' failed"),
         ({"startedBy": "a b"}, "InvalidParameterException", "startedBy"),
         ({"propagateTags": "SERVICE"}, "InvalidParameterException", "propagated"),
         (
