@@ -96,6 +96,11 @@ def test_up_status_break_logs_down(state: Path) -> None:
     assert "While lock file" in broken
     assert "NOT healthy" in run(state, "status").stdout
     assert json.loads(run(state, "status", "--json").stdout)["stale"]
+    assert "throttle" in run(state, "fault", "throttle", "operation=RunTask", "count=2").stdout
+    (fault,) = json.loads(run(state, "status", "--json").stdout)["faults"]
+    assert (fault["kind"], fault["left"], fault["match"]) == ("throttle", 2, {"operation": "RunTask"})
+    run(state, "fault", "--clear")
+    assert json.loads(run(state, "fault").stdout) == []
     assert "documents 240" in run(state, "reset").stdout
     children = children_of(first["pid"])
     assert children
