@@ -32,6 +32,10 @@ class SandboxError(Exception):
     """What the sandbox could not do, in a sentence."""
 
 
+class RefusedError(SandboxError):
+    """The daemon answered that it cannot or will not."""
+
+
 def default_state() -> Path:
     return Path(os.environ.get(STATE_VARIABLE) or CHECKOUT / ".cache" / "sandbox").resolve()
 
@@ -55,7 +59,10 @@ class Sandbox:
     def running(self) -> bool:
         """Whether the daemon that wrote state.json is there and answers."""
         try:
-            return bool(self._post("status", {}, timeout=20.0))
+            return bool(self._post("ping", {}, timeout=20.0)["pid"] == self.state["pid"])
+        except RefusedError:
+            # A daemon of another version of this code answers there, and it is in the way of a second one.
+            return True
         except (SandboxError, OSError):
             return False
 
@@ -187,7 +194,7 @@ class Sandbox:
         finally:
             connection.close()
         if response.status >= 400:
-            raise SandboxError(str(answer.get("error", f"{verb}: HTTP {response.status}")))
+            raise RefusedError(str(answer.get("error", f"{verb}: HTTP {response.status}")))
         return answer
 
     @contextmanager
@@ -218,6 +225,7 @@ __all__ = [
     "ISOLATIONS",
     "LEASE",
     "STATE_VARIABLE",
+    "RefusedError",
     "Sandbox",
     "SandboxError",
     "default_isolation",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import threading
 import time
@@ -48,6 +49,7 @@ class Controller:
     def __call__(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         self.last_at = time.time()
         verbs: dict[str, Callable[..., dict[str, Any]]] = {
+            "ping": self.ping,
             "status": self.status, "reset": self.reset, "break": self.break_, "fault": self.fault,
             "clear_faults": self.clear_faults, "settings": self.settings, "logs": self.logs, "release": self.release,
             "down": self.down,
@@ -133,6 +135,10 @@ class Controller:
             tail = [line for task in tasks[-1:] for run in task.containers for line in list(run.lines)[-5:]]
         tasks_told = "; ".join(lines) or "none"
         return f"desired {service.desired}; tasks: {tasks_told}; last lines: {tail}; {self.engine.trouble[-1:]}"
+
+    def ping(self) -> dict[str, Any]:
+        """That this daemon lives, whatever its world is like."""
+        return {"pid": os.getpid()}
 
     def status(self) -> dict[str, Any]:
         service = self.service()

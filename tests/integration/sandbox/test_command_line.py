@@ -89,6 +89,11 @@ def test_up_status_break_logs_down(state: Path) -> None:
     assert run(state, "up").stdout.startswith("The sandbox runs")
     assert json.loads((state / "state.json").read_text())["pid"] == first["pid"]
     assert "Service wwhd-backend: healthy" in run(state, "status").stdout
+    # A daemon whose service was deleted is still the daemon of this directory.
+    Sandbox(state).boto3("ecs").delete_service(cluster="wwhd-cluster", service="wwhd-backend", force=True)
+    run(state, "up")
+    assert json.loads((state / "state.json").read_text())["pid"] == first["pid"]
+    run(state, "reset")
     assert "Qdrant" in run(state, "logs").stdout or "qdrant |" in run(state, "logs").stdout
     broken = run(state, "break", "--lease-real", "60").stdout
     assert "could not start" in broken
