@@ -79,6 +79,9 @@ def aws_said(error: BaseException) -> str:
     if isinstance(response, dict) and response.get("Error"):
         code = response["Error"].get("Code", "error")
         message = response["Error"].get("Message") or response["Error"].get("message") or "no message"
+        if message.lstrip().startswith("<"):
+            # A proxy or something else that is not AWS's API answered with a page; its text would bury the sentence.
+            return f"HTTP {code}: a web page, not an answer of AWS's API"
         return f"{code}: {message}"
     return f"{type(error).__name__}: {error}"
 

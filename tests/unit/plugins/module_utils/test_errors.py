@@ -69,6 +69,7 @@ def test_an_unknown_code_gets_no_advice_and_no_trailing_blank() -> None:
         ({"Error": {"Code": "X", "Message": "m"}}, "X: m"),
         ({"Error": {"Code": "X", "message": "m"}}, "X: m"),
         ({"Error": {"Code": "X"}}, "X: no message"),
+        ({"Error": {"Code": "502", "Message": " <!doctype html>"}}, "HTTP 502: a web page, not an answer of AWS's API"),
     ],
 )
 def test_what_aws_said(response: Any, said: str) -> None:
