@@ -36,6 +36,15 @@ options:
       - With V(false) a call is made only if O(desired_count) or O(task_definition) differ.
     type: bool
     default: true
+  expected_tags:
+    description:
+      - Tags that the service must carry, with these values, before anything is done; otherwise nothing is.
+      - So a run that has marked the service with tags notices that another one has marked it since.
+    type: dict
+    default: {}
+  expected_desired_count:
+    description: The desired count that the service must have before anything is done; otherwise nothing is.
+    type: int
   wait:
     description: Whether to follow the deployment to its end.
     type: bool
@@ -184,6 +193,8 @@ def argument_spec() -> dict[str, Any]:
         "desired_count": {"type": "int"},
         "task_definition": {"type": "str"},
         "force_new_deployment": {"type": "bool", "default": True},
+        "expected_tags": {"type": "dict", "default": {}},
+        "expected_desired_count": {"type": "int"},
         "wait": {"type": "bool", "default": True},
         "timeout": {"type": "int", "default": 900},
         "max_failed_tasks": {"type": "int", "default": 3},
@@ -204,6 +215,8 @@ def deploy(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         desired_count=params["desired_count"],
         task_definition=params["task_definition"],
         force=params["force_new_deployment"],
+        expected_tags={str(key): str(value) for key, value in params["expected_tags"].items()},
+        expected_desired_count=params["expected_desired_count"],
         wait=params["wait"],
         timeout=params["timeout"],
         max_failed_tasks=params["max_failed_tasks"],

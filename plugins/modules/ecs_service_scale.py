@@ -71,6 +71,12 @@ options:
     type: list
     elements: str
     default: []
+  expected_tags:
+    description:
+      - Tags that the service must carry, with these values, before anything is done; otherwise nothing is.
+      - So a run that has marked the service with tags notices that another one has marked it since.
+    type: dict
+    default: {}
   wait:
     description: Whether to wait until the tasks followed the count.
     type: bool
@@ -227,6 +233,7 @@ def argument_spec() -> dict[str, Any]:
         },
         "tags": {"type": "dict", "default": {}},
         "remove_tags": {"type": "list", "elements": "str", "default": []},
+        "expected_tags": {"type": "dict", "default": {}},
         "wait": {"type": "bool", "default": True},
         "timeout": {"type": "int", "default": 900},
     }
@@ -251,6 +258,7 @@ def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         autoscaling=params["autoscaling"],
         tags={str(key): "" if value is None else str(value) for key, value in params["tags"].items()},
         remove_tags=params["remove_tags"],
+        expected_tags={str(key): str(value) for key, value in params["expected_tags"].items()},
         wait=params["wait"],
         timeout=params["timeout"],
         check_mode=module.check_mode,

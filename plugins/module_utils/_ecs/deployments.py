@@ -20,6 +20,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services impo
     find_service,
     new_events,
     primary_deployment,
+    require_as_expected,
     task_view,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tails import newest_first, with_tails
@@ -261,6 +262,8 @@ def redeploy(
     desired_count: int | None = None,
     task_definition: str | None = None,
     force: bool = True,
+    expected_tags: Mapping[str, str] | None = None,
+    expected_desired_count: int | None = None,
     wait: bool = True,
     timeout: float = 900,
     max_failed_tasks: int = 3,
@@ -280,6 +283,12 @@ def redeploy(
             "Create it again, or name another one.",
             details={"service_status": before.get("status")},
         )
+    require_as_expected(
+        before,
+        doing=f"redeploy service {service} in cluster {cluster}",
+        tags=expected_tags,
+        desired_count=expected_desired_count,
+    )
     if task_definition is not None:
         task_definition = _resolved(aws, cluster=cluster, service=service, task_definition=task_definition)
     changed = needs_deployment(before, desired_count=desired_count, task_definition=task_definition, force=force)

@@ -17,7 +17,11 @@ from typing import Any
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import autoscaling as scaling_state
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import find_service, task_view
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
+    find_service,
+    require_as_expected,
+    task_view,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
     census,
     is_gone,
@@ -295,7 +299,6 @@ class _Scaling:
     def write_tags(self, arn: str, tags: Mapping[str, str]) -> None:
         if not tags:
             return
-        self.result.update(changed=True, tags_written=dict(tags))
         if not self.check_mode:
             self.aws.call(
                 "ecs",
@@ -304,11 +307,11 @@ class _Scaling:
                 resourceArn=arn,
                 tags=[{"key": key, "value": value} for key, value in tags.items()],
             )
+        self.result.update(changed=True, tags_written=dict(tags))
 
     def remove_tags(self, arn: str, keys: list[str]) -> None:
         if not keys:
             return
-        self.result.update(changed=True, tags_removed=keys)
         if not self.check_mode:
             self.aws.call(
                 "ecs",
@@ -317,16 +320,17 @@ class _Scaling:
                 resourceArn=arn,
                 tagKeys=keys,
             )
+        self.result.update(changed=True, tags_removed=keys)
 
     def move_autoscaling(self, wanted: Mapping[str, Any]) -> bool:
         """Whether it had to be written. Without a scalable target there is nothing to move."""
         if self.state is None or not scaling_state.register_params(self.state, wanted):
             return False
-        self.result["changed"] = True
         if not self.check_mode:
             scaling_state.write_state(
                 self.aws, cluster=self.cluster, service=self.service, state=self.state, wanted=wanted
             )
+        self.result["changed"] = True
         self.state = dict(wanted)
         self.result["autoscaling"]["after"] = self.state
         return True
@@ -334,7 +338,6 @@ class _Scaling:
     def set_count(self, current: int, desired_count: int) -> None:
         if current == desired_count:
             return
-        self.result["changed"] = True
         if not self.check_mode:
             self.aws.call(
                 "ecs",
@@ -344,6 +347,7 @@ class _Scaling:
                 service=self.service,
                 desiredCount=desired_count,
             )
+        self.result["changed"] = True
 
     def wait(self, desired_count: int, timeout: float) -> None:
         if desired_count == 0:
@@ -374,6 +378,7 @@ def scale(
     autoscaling: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     remove_tags: Sequence[str] = (),
+    expected_tags: Mapping[str, str] | None = None,
     wait: bool = True,
     timeout: float = 900,
     check_mode: bool = False,
@@ -383,7 +388,9 @@ def scale(
 
     What it takes to restore is on the service before anything moves; the autoscaling is resumed only when the count is
     back, because RegisterScalableTarget moves the count into its limits (facts.md C.8). Seconds throughout.
-    Returns what the module returns. Raises OperationFailed; what was done until then stays done.
+    Returns what the module returns. Raises OperationFailed; what was done until then stays done, and `changed` in its
+    details tells whether anything was. Tags that were written must still be there after the wait: if somebody wrote
+    others over them, the service is theirs.
     """
     clock = clock or Clock()
     found = find_service(aws, cluster=cluster, service=service)
@@ -393,6 +400,8 @@ def scale(
             "Create it again, or name another one.",
             details={"service_status": found.get("status")},
         )
+    doing = f"change service {service} in cluster {cluster}"
+    require_as_expected(found, doing=doing, tags=expected_tags)
     arn = found["serviceArn"]
     current_tags = {entry["key"]: entry.get("value", "") for entry in found.get("tags", [])}
     written, removed = tag_changes(current_tags, wanted=tags or {}, unwanted=remove_tags)
@@ -415,22 +424,27 @@ def scale(
     steps.state = scaling_state.read_state(aws, cluster=cluster, service=service)
     result["autoscaling"] = {"before": steps.state, "after": steps.state}
 
-    steps.write_tags(arn, written)
-    if suspend_autoscaling and steps.state is not None:
-        moved = steps.move_autoscaling(scaling_state.with_switches(steps.state, suspended=True))
-        if moved and not check_mode:
-            # The suspension itself may have moved the count into the target's limits.
-            previous = int(find_service(aws, cluster=cluster, service=service).get("desiredCount", 0))
-    if desired_count is not None:
-        steps.set_count(previous, desired_count)
-    if desired_count is not None and wait and not check_mode:
-        steps.wait(desired_count, timeout)
-    else:
-        known = census(aws, cluster=cluster, serviceName=service)
-        result["tasks"] = [task_view(task) for task in known.tasks if not is_gone(task)]
-    if resume:
-        _resume(steps, autoscaling=autoscaling, count=target)
-    steps.remove_tags(arn, removed)
+    try:
+        steps.write_tags(arn, written)
+        if suspend_autoscaling and steps.state is not None:
+            moved = steps.move_autoscaling(scaling_state.with_switches(steps.state, suspended=True))
+            if moved and not check_mode:
+                # The suspension itself may have moved the count into the target's limits.
+                previous = int(find_service(aws, cluster=cluster, service=service).get("desiredCount", 0))
+        if desired_count is not None:
+            steps.set_count(previous, desired_count)
+        if desired_count is not None and wait and not check_mode:
+            steps.wait(desired_count, timeout)
+            require_as_expected(find_service(aws, cluster=cluster, service=service), doing=doing, tags=tags)
+        else:
+            known = census(aws, cluster=cluster, serviceName=service)
+            result["tasks"] = [task_view(task) for task in known.tasks if not is_gone(task)]
+        if resume:
+            _resume(steps, autoscaling=autoscaling, count=target)
+        steps.remove_tags(arn, removed)
+    except OperationFailed as error:
+        error.details = {**error.details, "changed": result["changed"]}
+        raise
     return result
 
 

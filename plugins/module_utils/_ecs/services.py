@@ -31,6 +31,7 @@ __all__ = [
     "new_events",
     "peek_service",
     "primary_deployment",
+    "require_as_expected",
     "task_view",
     "without_values",
 ]
@@ -264,3 +265,26 @@ def new_events(service: Mapping[str, Any], *, known: Iterable[str]) -> list[dict
     seen = set(known)
     fresh = [event for event in service.get("events", []) if event.get("id") not in seen]
     return [snake(event) for event in reversed(fresh)]
+
+
+def require_as_expected(
+    found: Mapping[str, Any], *, doing: str, tags: Mapping[str, str] | None = None, desired_count: int | None = None
+) -> None:
+    """Raises OperationFailed unless the service, as DescribeServices gives it, has these tags and this desired count.
+
+    What a caller had found out, or written, before it decided: if it is no longer so, somebody else is at work.
+    """
+    current = {entry["key"]: entry.get("value", "") for entry in found.get("tags", [])}
+    wrong = [
+        f"its tag {key} is {current.get(key, 'absent')}, expected {value}"
+        for key, value in (tags or {}).items()
+        if current.get(key) != value
+    ]
+    if desired_count is not None and found.get("desiredCount") != desired_count:
+        wrong.append(f"its desired count is {found.get('desiredCount')}, expected {desired_count}")
+    if wrong:
+        raise OperationFailed(
+            f"Could not {doing}: {'; '.join(wrong)}. Somebody else changed the service meanwhile, so it was left as it "
+            "is. Find out who (CloudTrail, or the service's events), then run this again.",
+            details={"unexpected": wrong},
+        )

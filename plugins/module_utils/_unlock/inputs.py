@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._health import parse_expectations
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant import parse_expected
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.patterns import faults_of_pattern
 
 __all__ = ["DEFAULT_TIMEOUTS", "faults_of_inputs", "normalised", "timeouts_of"]
@@ -113,7 +116,7 @@ def faults_of_inputs(
     for name in ("region", "cluster", "service"):
         if not options.get(name):
             faults.append(f"{PREFIX}{name} is not set: set it {where}.")
-    for check in (_forms, _lists, _numbers, _size, _urls, _scan_path, _timeouts):
+    for check in (_forms, _lists, _numbers, _size, _urls, _verification, _scan_path, _timeouts):
         faults.extend(check(options))
     patterns = options.get("lock_patterns", [])
     if not patterns:
@@ -193,6 +196,21 @@ def _urls(options: Mapping[str, Any]) -> Iterable[str]:
             good = False
         if not good:
             yield f"{PREFIX}{name} is not an address: give it in full, such as http://example.org:6333/health."
+
+
+def _verification(options: Mapping[str, Any]) -> Iterable[str]:
+    """What would otherwise be found wrong by the modules at the end, when the service has been stopped and started."""
+    parsers: dict[str, Callable[[Any], object]] = {
+        "health_json": parse_expectations,
+        "expected_collections": lambda wanted: parse_expected(wanted, exact=True),
+    }
+    for name, parse in parsers.items():
+        try:
+            parse(options.get(name) or {})
+        except OperationFailed as error:
+            yield f"{PREFIX}{name} is wrong: {error}"
+        except (AttributeError, TypeError):
+            yield f"{PREFIX}{name} is {options.get(name)!r}: give a dictionary."
 
 
 def _scan_path(options: Mapping[str, Any]) -> Iterable[str]:

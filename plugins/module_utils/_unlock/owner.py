@@ -20,16 +20,26 @@ from pathlib import Path
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import utc_text
 
-__all__ = ["AUTOSCALING", "DESIRED_COUNT", "RUN_ID", "TAG_KEYS", "Claim", "claim_of", "controller_name", "new_run_id"]
+__all__ = [
+    "AUTOSCALING",
+    "DESIRED_COUNT",
+    "OWNER",
+    "RUN_ID",
+    "TAG_KEYS",
+    "Claim",
+    "claim_of",
+    "controller_name",
+    "new_run_id",
+]
 
 _PREFIX = "wwhd.qdrant_ops:"
 RUN_ID = f"{_PREFIX}run_id"
 DESIRED_COUNT = f"{_PREFIX}desired_count"
 AUTOSCALING = f"{_PREFIX}autoscaling"
-_OWNER = f"{_PREFIX}owner"
+OWNER = f"{_PREFIX}owner"
 _SINCE = f"{_PREFIX}since"
 _LEASE_UNTIL = f"{_PREFIX}lease_until"
-TAG_KEYS = (RUN_ID, DESIRED_COUNT, AUTOSCALING, _OWNER, _SINCE, _LEASE_UNTIL)
+TAG_KEYS = (RUN_ID, DESIRED_COUNT, AUTOSCALING, OWNER, _SINCE, _LEASE_UNTIL)
 
 # ECS tag values: letters, digits, spaces and + - = . _ : / @ only.
 _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9 +\-=._:/@]")
@@ -105,7 +115,7 @@ class Claim:
             RUN_ID: run_id,
             DESIRED_COUNT: str(desired_count),
             AUTOSCALING: autoscaling,
-            _OWNER: owner,
+            OWNER: owner,
             _SINCE: utc_text(now),
             _LEASE_UNTIL: utc_text(now + timedelta(seconds=lease_seconds)),
         }
@@ -118,7 +128,7 @@ def claim_of(tags: Mapping[str, str]) -> Claim | None:
     count = tags.get(DESIRED_COUNT, "")
     return Claim(
         run_id=tags[RUN_ID],
-        owner=tags.get(_OWNER, "somebody"),
+        owner=tags.get(OWNER, "somebody"),
         since=tags.get(_SINCE, "an unknown time"),
         lease_until=tags.get(_LEASE_UNTIL, ""),
         desired_count=int(count) if count.isdigit() else None,

@@ -30,8 +30,8 @@ _NEEDED = (
     "open-<n> closed-<n> first-index tmp-open-<n> "
     "segment.json config.json version.info raft_state raft_state.json data.json replica_state.json shard_config.json "
     "shard_key_mapping.json payload_index.json meta.json "
-    "<x>.dat <x>.bin <x>.mmap <x>.json id_tracker.deleted id_tracker.mappings id_tracker.versions"
-    " mutable_id_tracker.mappings mutable_id_tracker.versions "
+    "<x>.dat <x>.data <x>.bin <x>.mmap <x>.json <x>.wal <x>.dbtmp data.mdb id_tracker.deleted "
+    "id_tracker.mappings id_tracker.versions id_tracker.data mutable_id_tracker.mappings mutable_id_tracker.versions "
     "deleted.dat <x>.db <x>.db-wal <x>.db-shm storage.sqlite <x>.sqlite <x>.sqlite-wal <x>.sqlite-shm <x>.snapshot "
     ".qdrant-initialized .nfs<h>"
 ).split()

@@ -9,15 +9,19 @@ Private to wwhd.qdrant_ops. Pure, but for the run's name, which the caller gives
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import mask
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock import cleaner
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs import normalised, timeouts_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import (
     AUTOSCALING,
+    OWNER,
+    RUN_ID,
     TAG_KEYS,
     Claim,
     claim_of,
@@ -201,7 +205,11 @@ def _to_check(
 
 def _health_error(health: Mapping[str, Any] | None) -> str | None:
     """What was wrong with the health address's last answer; None if it was good or was not asked."""
-    error = ((health or {}).get("last") or {}).get("error")
+    if not health or health.get("skipped"):
+        return None
+    last = health.get("last")
+    # Without an answer the module itself has failed: that must not pass for health.
+    error = last.get("error") if last else health.get("msg", "it could not be asked")
     return str(error) if error else None
 
 
@@ -214,6 +222,9 @@ def _health_refusal(info: Mapping[str, Any], health: Mapping[str, Any] | None, u
     error = _health_error(health)
     if error is None:
         return None
+    if not (health or {}).get("last"):
+        return f"The health address cannot be asked: {mask(error)}"
+    url = mask(url)
     status = ((health or {}).get("last") or {}).get("status")
     if status is None and (info.get("healthy") or info.get("targets")):
         return (
@@ -226,6 +237,11 @@ def _health_refusal(info: Mapping[str, Any], health: Mapping[str, Any] | None, u
             " qdrant_unlock_health_url, or pass -e qdrant_unlock_health_url= to do without it."
         )
     return None
+
+
+def _only_to_restore(options: Mapping[str, Any], info: Mapping[str, Any], health: Mapping[str, Any] | None) -> bool:
+    """Whether an unfinished run left a healthy service: stopping it once more would help nobody."""
+    return bool(info.get("healthy")) and _health_error(health) is None and options.get("when") != "always"
 
 
 def _need(
@@ -242,6 +258,8 @@ def _need(
         why.extend(info.get("unhealthy_because") or ["the service is not healthy"])
     elif _health_error(health):
         why.append(f"the health address does not answer as it should ({_health_error(health)})")
+    if claim and _only_to_restore(options, info, health):
+        return True, [f"{why[0]}, but the service is healthy: only what that run left behind is put back"]
     if why:
         return True, [reason.rstrip(".") for reason in why]
     if options.get("when") == "always":
@@ -282,17 +300,23 @@ def make_plan(
     volume, volume_fault = _choose_volume(options, info.get("volumes") or [])
     log = _log_of(options, info, volume)
     network = _network(options, info)
-    timeouts = timeouts_of(options)
+    timeouts = {name: math.ceil(float(seconds)) for name, seconds in timeouts_of(options).items()}
     held = str(options.get("held_locks") or "wait")
     held_timeout = int(options.get("held_timeout") or 0)
+    restore_only = bool(claim) and not inspect and _only_to_restore(options, info, health)
+    after = int(options.get("desired_count") or 0) or max(original, 1)
+    if held == "delete":
+        # Held locks are removed only right after the guard has looked: a cleaner that had to wait for room could meet a
+        # task that was started meanwhile.
+        timeouts["capacity"] = 0
     clean_timeout = timeouts["clean"] + (held_timeout if held == "wait" and not inspect else 0)
 
     refusals = list(_service_refusals(service, info.get("tasks") or []))
     if volume_fault:
         refusals.append(volume_fault)
-    if original > 1 and not options.get("allow_many") and not inspect:
+    if max(original, after) > 1 and not options.get("allow_many") and not inspect:
         refusals.append(
-            f"The service {service.get('service_name')} has a desired count of {original}: more than one Qdrant on"
+            f"The service {service.get('service_name')} would run {max(original, after)} tasks: more than one Qdrant on"
             " one store is what makes these locks. Set its desired count to 1, or pass -e qdrant_unlock_allow_many=true"
             " if each of its tasks has a store of its own."
         )
@@ -328,7 +352,11 @@ def make_plan(
         "service_arn": service.get("service_arn"),
         "desired_count_found": current,
         "desired_count_before": original,
-        "desired_count_after": int(options.get("desired_count") or 0) or max(original, 1),
+        "desired_count_after": after,
+        "restore_only": restore_only,
+        "stop": not inspect and not restore_only,
+        "run_id_tag": RUN_ID,
+        "owner_tag": OWNER,
         "autoscaling": autoscaling,
         "tags": Claim.tags(
             run_id=run_id,

@@ -86,6 +86,15 @@ def _phase(name: str, results: Iterable[Mapping[str, Any] | None]) -> dict[str, 
     return {"name": name, "started": done[0]["started_at"], "seconds": round(last - first.timestamp(), 1)}
 
 
+def _last_verified(text: Any) -> dict[str, Any] | None:
+    """What an earlier run kept: JSON of ours, or whatever has become of that file."""
+    try:
+        kept = json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        return None
+    return kept if isinstance(kept, dict) and isinstance(kept.get("points"), dict) else None
+
+
 def _points(result: Mapping[str, Any] | None) -> dict[str, int] | None:
     """Exact counts by collection, or None if they were not read."""
     if not result or result.get("failed") or "collections" not in result:
@@ -110,7 +119,7 @@ def _data_sentence(
     now: Mapping[str, int] | None,
     *,
     before: Mapping[str, int] | None,
-    expected: bool,
+    expected: Mapping[str, Any],
     last: Mapping[str, Any] | None,
     asked: bool,
 ) -> tuple[str, bool | None]:
@@ -125,7 +134,7 @@ def _data_sentence(
         if differences:
             return f"The data differs from before the run: {'; '.join(differences)}.", False
         return f"The data is whole: {text}, the same as before the run.", True
-    if expected:
+    if now and all(expected.get(name) is not None for name in now):
         return f"The data is whole: {text}, as expected.", True
     if last and last.get("points"):
         differences = _compare(now, last["points"])
@@ -163,7 +172,7 @@ def _lock_sentences(
         kept = len(locks["found"]) - len(locks["held"]) - len(free)
         return [
             f"{len(locks['found'])} lock files found: {len(locks['held'])} held, {len(free)} free,"
-            f" {kept} not lock files by the rule. Nothing was changed."
+            f" {kept} not lock files by the rule. Nothing in the store was changed, and nothing was stopped."
         ]
     removed = locks["removed"]
     forced = sum(1 for lock in removed if lock["was_held"])
@@ -217,8 +226,8 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
     """`qdrant_unlock_result`, from one dict of what the phases registered.
 
     Keys of `raw`: `plan`, `phases` (phase name → list of results), `info`, `wait`, `deployment`, `health`,
-    `collections_before`, `collections`, `expected` (bool), `last` (the last verified run's verification or None),
-    `asked` (bool: points are wanted),
+    `collections_before`, `collections`, `expected` (counts by collection), `last` (the text that the last verified
+    run kept), `asked` (bool: points are wanted),
     `failure`, `restore`, `restore_failure` (or None), `left_stopped`, `check_mode`, `inspect` (bools), `service`,
     `environment`.
     """
@@ -239,7 +248,11 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
     downtime = _downtime((results.get("quiesce") or [None])[0], verified[0] if verified and not failure else None)
     inspect, check = bool(raw.get("inspect")), bool(raw.get("check_mode"))
     data, whole = _data_sentence(
-        now, before=before, expected=bool(raw.get("expected")), last=raw.get("last"), asked=bool(raw.get("asked"))
+        now,
+        before=before,
+        expected=raw.get("expected") or {},
+        last=_last_verified(raw.get("last")),
+        asked=bool(raw.get("asked")),
     )
 
     service = f"{raw.get('service')} ({raw.get('environment')})"
@@ -253,6 +266,20 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
             summary.insert(1, f"The cleaner ended with exit code {exit_code}: {_EXIT_CODE_MEANING[exit_code]}.")
         if cleaned:
             summary[-1:-1] = _lock_sentences(locks, report, inspect)
+    elif raw.get("restore_failure"):
+        outcome = "failed"
+        summary = [
+            f"{service} is healthy, but not all that the run had changed could be put back (tags, autoscaling):"
+            f" {raw['restore_failure'].get('msg')}",
+            "Run this again: it puts back what is left, and leaves the healthy service alone.",
+            data,
+        ]
+    elif plan.get("restore_only"):
+        outcome = "restored"
+        summary = [
+            f"{service} is healthy; the unlock {plan.get('run_id')} had not been finished, and what it had left behind"
+            " (tags, autoscaling) was put back. Nothing was stopped."
+        ]
     elif inspect:
         outcome, summary = "inspected", _lock_sentences(locks, report, True)
     elif not plan.get("needed"):
@@ -269,6 +296,7 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
         summary = [f"{service} is healthy again.", *_lock_sentences(locks, report, False), data]
         if downtime is not None:
             summary.append(_downtime_sentence(downtime, was_up=bool((raw.get("info") or {}).get("healthy"))))
+    summary.extend(str(warning) for warning in (raw.get("restore") or {}).get("warnings") or [])
     return {
         "outcome": outcome,
         "changed": changed,

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,10 @@ def at(sandbox: Sandbox) -> dict[str, str]:
 
 def written(sandbox: Sandbox) -> list[str]:
     return [str(call["operation"]) for call in sandbox.writes()]
+
+
+def forced_deployments(sandbox: Sandbox) -> list[dict[str, Any]]:
+    return [call for call in sandbox.writes() if call["params"].get("forceNewDeployment")]
 
 
 def report(operator: Operator) -> dict[str, Any]:
@@ -107,7 +113,7 @@ def test_inspecting_stops_nothing(operator: Operator, sandbox: Sandbox) -> None:
     assert played.code == 0, played.output
     assert written(sandbox) == ["RegisterTaskDefinition", "RunTask"]
     assert "5 lock files found: 5 held, 0 free" in played.text
-    assert "Nothing was changed." in played.text
+    assert "Nothing in the store was changed, and nothing was stopped." in played.text
     assert set(tasks) <= {task["id"] for task in sandbox.status()["tasks"] if task["last_status"] == "RUNNING"}
 
 
@@ -118,6 +124,73 @@ def test_diagnosing_reads_only_and_names_the_locks(operator: Operator, sandbox: 
     assert written(sandbox) == []
     assert "a lock on them is held" in played.text
     assert "Next: " in played.text
+
+
+def test_two_at_once_never_start_two(operator: Operator, sandbox: Sandbox) -> None:
+    """Both pass the preflight; whoever finds the other's tags on the service leaves it alone."""
+    with ThreadPoolExecutor(2) as pool:
+        runs = [
+            pool.submit(operator.play, "unlock", "-e", "qdrant_unlock_when=always", environment=at(sandbox))
+            for _run in range(2)
+        ]
+        played = [run.result() for run in runs]
+    assert sorted(run.code for run in played)[0] == 0, [run.output for run in played]
+    starts = [
+        c for c in sandbox.writes() if c["operation"] == "UpdateService" and c["params"].get("forceNewDeployment")
+    ]
+    ended_well = [run for run in played if run.code == 0]
+    assert len(starts) == len(ended_well)
+    status = sandbox.status()
+    assert status["healthy"]
+    assert status["service"]["desiredCount"] == 1
+    assert status["tags"] == []
+
+
+def test_a_count_that_somebody_raises_stops_the_run(operator: Operator, sandbox: Sandbox) -> None:
+    """While the cleaner waits, a pipeline starts the service: no second Qdrant is started beside it."""
+    sandbox.break_("stale-lock", lease_real=60.0)
+    ecs = sandbox.boto3("ecs")
+
+    def raise_count() -> None:
+        deadline = time.monotonic() + 60
+        while not any(call["operation"] == "RunTask" for call in sandbox.calls()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        ecs.update_service(cluster="wwhd-cluster", service="wwhd-backend", desiredCount=1)
+
+    with ThreadPoolExecutor(1) as pool:
+        raised = pool.submit(raise_count)
+        played = operator.play("unlock", "-e", "qdrant_unlock_held_locks=delete", environment=at(sandbox))
+        raised.result()
+    assert played.code != 0
+    assert "FAILED at" in played.text
+    starts = [
+        c for c in sandbox.writes() if c["operation"] == "UpdateService" and c["params"].get("forceNewDeployment")
+    ]
+    assert starts == []
+
+
+def test_the_service_does_not_start_beside_a_cleaner_that_lives(operator: Operator, sandbox: Sandbox) -> None:
+    sandbox.break_("stale-lock", lease_real=120.0)
+
+    def blind() -> None:
+        deadline = time.monotonic() + 60
+        while not any(call["operation"] == "RunTask" for call in sandbox.calls()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        sandbox.fault("access_denied", match={"operation": "DescribeTasks"}, count=1)
+
+    with ThreadPoolExecutor(1) as pool:
+        blinded = pool.submit(blind)
+        played = operator.play("unlock", "-e", "qdrant_unlock_held_timeout=100", environment=at(sandbox))
+        blinded.result()
+    assert played.code != 0
+    assert "The service is restored: desired count 1" in played.text
+    calls = [call["operation"] for call in sandbox.writes()]
+    assert calls.index("StopTask") < len(calls) - 1 - calls[::-1].index("UpdateService")
+    assert not [
+        t for t in sandbox.status()["tasks"] if t["family"] == "clear-qdrant-locks" and t["last_status"] == "RUNNING"
+    ]
 
 
 @pytest.mark.parametrize("leave", [False, True], ids=["restore", "leave_stopped"])

@@ -19,7 +19,8 @@ NEEDED = [
     "CURRENT", "MANIFEST-000004", "OPTIONS-000007", "IDENTITY", "000012.sst", "000004.log", "open-1", "closed-3",
     "first-index", "tmp-open-2", "segment.json", "config.json", "version.info", "vectors.dat", "chunk_0.mmap", "a.bin",
     "id_tracker.mappings", "mutable_id_tracker.versions", "deleted.dat", "raft_state.json", "replica_state.json",
-    "shard_config.json", "payload_index.json", "app.db", "app.db-wal", "app.db-shm", "storage.sqlite",
+    "shard_config.json", "payload_index.json", "app.db", "app.db-wal", "app.db-shm", "storage.sqlite", "data.mdb",
+    "inverted_index.data",
 ]  # fmt: skip
 
 

@@ -136,7 +136,8 @@ def other(name: str, **more: Any) -> dict[str, Any]:
         (info(service={"deployment_controller": {"type": "EXTERNAL"}}), {}, "EXTERNAL deployment controller"),
         (info(service={"scheduling_strategy": "DAEMON"}), {}, "is a DAEMON"),
         (info(service={"deployment_configuration": {"strategy": "BLUE_GREEN"}}), {}, "deploys BLUE_GREEN"),
-        (info(service={"desired_count": 2}), {}, "desired count of 2"),
+        (info(service={"desired_count": 2}), {}, "would run 2 tasks"),
+        (info(), {"desired_count": "3"}, "would run 3 tasks"),
         (info(volumes=[]), {}, "mounts no EFS volume"),
         (info(volumes=[other("a"), other("b")]), {}, "More than one volume could hold the store"),
         (
@@ -172,6 +173,12 @@ REFUSED = {"last": {"status": None, "error": "connection refused"}}
             {"last": {"status": 404, "error": "404"}},
             None,
             "answers 404 although the service is healthy",
+        ),
+        (
+            info(**HEALTHY),
+            {"msg": "json: no path", "failed": True},
+            None,
+            "address cannot be asked: json: no",
         ),
         (info(**HEALTHY), None, {"msg": "Wrong key."}, "The points cannot be counted"),
     ],
@@ -226,6 +233,28 @@ def test_an_unfinished_run_goes_on_with_its_own_name_and_the_count_that_it_wrote
     assert made["autoscaling"]["max_capacity"] == 3
     assert made["tags"][AUTOSCALING] == "min=1 max=3 in=false out=true scheduled=false"
     assert "was not finished" in made["why"][0]
+
+
+def test_a_healthy_service_with_an_unfinished_run_is_only_tidied() -> None:
+    healthy = info(service={"tags": claimed()}, **HEALTHY)
+    made = plan(healthy, takeover=True)
+    assert (made["needed"], made["go"], made["restore_only"], made["stop"]) == (True, True, True, False)
+    assert "only what that run left behind is put back" in made["why"][0]
+    made = plan(healthy, takeover=True, when="always")
+    assert (made["restore_only"], made["stop"]) == (False, True)
+    made = plan(info(service={"tags": claimed()}), takeover=True)
+    assert (made["restore_only"], made["stop"]) == (False, True)
+
+
+def test_held_locks_are_deleted_only_right_after_the_guard() -> None:
+    assert plan(held_locks="delete")["timeouts"]["capacity"] == 0
+    assert plan()["timeouts"]["capacity"] == 180
+
+
+def test_a_password_in_an_address_is_not_told() -> None:
+    made = plan(info(**HEALTHY), health=REFUSED, when="always", health_url="http://ann:SECRET@h/")
+    assert "SECRET" not in str(made["refusals"])
+    assert "http://***@h/" in made["refusals"][0]
 
 
 def test_an_unlock_under_way_is_left_alone() -> None:

@@ -111,7 +111,9 @@ def test_a_good_run() -> None:
     ("changes", "said", "whole"),
     [
         ({"collections_before": points(docs=241)}, "differs from before the run: docs: 241 before, 240 now.", False),
-        ({"expected": True}, "The data is whole: 240 points in 1 collection, as expected.", True),
+        ({"expected": {"docs": None}}, "there was no earlier count to compare with.", None),
+        ({"last": "no json"}, "there was no earlier count to compare with.", None),
+        ({"expected": {"docs": 240}}, "The data is whole: 240 points in 1 collection, as expected.", True),
         ({"last": {"at": "monday", "points": {"docs": 240}}}, "the same as in the last verified run (monday).", True),
         ({"last": {"at": "mon", "points": {"docs": 9}}}, "the last verified run (mon): docs: 9 before, 240 now.", None),
         ({}, "there was no earlier count to compare with.", None),
@@ -174,10 +176,27 @@ def test_a_failure_says_what_state_is_left(changes: dict[str, Any], said: str) -
     assert said in " ".join(failed(**changes)["summary"])
 
 
+def test_a_restore_that_fails_after_a_good_run_is_a_failure() -> None:
+    result = make_result(raw(restore_failure={"msg": "denied."}))
+    assert result["outcome"] == "failed"
+    assert "is healthy, but not all that the run had changed could be put back" in result["summary"][0]
+
+
+def test_a_run_that_only_tidies_says_so() -> None:
+    result = make_result(raw(plan={"needed": True, "go": True, "restore_only": True, "run_id": "r"}, wait={}))
+    assert result["outcome"] == "restored"
+    assert "Nothing was stopped." in result["summary"][0]
+
+
+def test_a_warning_of_the_restore_is_told() -> None:
+    assert "it may rise" in make_result(raw(restore=step(80, warnings=["it may rise"])))["summary"]
+
+
 def test_inspection() -> None:
     lines = ['{"path":"/a/LOCK","action":"free","why":"nobody holds it"}', LINES[2], LINES[3], LINES[6]]
     result = make_result(raw(inspect=True, wait=wait(lines, 0)))
     assert result["outcome"] == "inspected"
     assert result["summary"] == [
-        "3 lock files found: 1 held, 1 free, 1 not lock files by the rule. Nothing was changed."
+        "3 lock files found: 1 held, 1 free, 1 not lock files by the rule. "
+        "Nothing in the store was changed, and nothing was stopped."
     ]

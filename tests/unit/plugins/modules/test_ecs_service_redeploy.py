@@ -306,3 +306,11 @@ def test_bad_numbers_are_refused_before_any_call(name: str) -> None:
     assert outcome.failed
     assert f"{name} must be" in outcome.msg
     assert aws.calls == []
+
+
+def test_a_service_that_is_not_as_expected_is_left_alone() -> None:
+    world = World(desired=1, tasks=[task(1)])
+    outcome, aws = redeploy(world, expected_desired_count=0, expected_tags={"run": "mine"})
+    assert outcome.failed
+    assert "its tag run is absent, expected mine; its desired count is 1, expected 0" in outcome.msg
+    assert aws.writes == []

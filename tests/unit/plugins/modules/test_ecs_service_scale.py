@@ -309,3 +309,31 @@ def test_what_aws_says_of_a_refused_update_is_told() -> None:
     assert "set the desired count of service wwhd-backend in cluster wwhd-cluster to 0: AccessDenied" in outcome.msg
     assert "ecs:UpdateService" in outcome.msg
     assert outcome.result["started_at"]
+
+
+def test_a_service_that_does_not_carry_the_expected_tags_is_left_alone() -> None:
+    world = World(tasks=[task(1)])
+    outcome, aws = scale(world, desired_count=0, expected_tags={"run": "mine"})
+    assert outcome.failed
+    assert "its tag run is absent, expected mine" in outcome.msg
+    assert "left as it is" in outcome.msg
+    assert writes(aws) == []
+
+
+def test_tags_that_somebody_writes_over_ours_during_the_wait_end_it() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    draining(world, clock)
+    clock.at(35, lambda: world.service.update(tags=[{"key": "run", "value": "theirs"}]))
+    outcome, aws = scale(world, clock=clock, desired_count=0, tags={"run": "mine"})
+    assert outcome.failed
+    assert "its tag run is theirs, expected mine" in outcome.msg
+    assert outcome.result["changed"] is True
+    assert writes(aws) == ["TagResource", "UpdateService"]
+
+
+def test_a_failure_says_whether_anything_was_changed() -> None:
+    world = World(tasks=[task(1)])
+    world.overrides["ecs:TagResource"] = [Fault("AccessDeniedException", "no")]
+    outcome, _aws = scale(world, desired_count=0, tags={"run": "mine"})
+    assert outcome.failed
+    assert outcome.result["changed"] is False
