@@ -150,7 +150,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.frame import refuse, timed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import refuse, timed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.mounts import file_system_id_in, find_mounts
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
@@ -190,7 +190,7 @@ def look(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
 def main(clock: Clock | None = None) -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
     used = clock or Clock()
-    run(module, lambda: timed(used, lambda: look(module, used)))
+    run(module, lambda: timed(lambda: look(module, used), clock=used))
 
 
 if __name__ == "__main__":

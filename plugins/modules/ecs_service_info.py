@@ -308,7 +308,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.frame import below, refuse, timed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import below, refuse, timed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.report import collect
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
@@ -332,7 +332,7 @@ def read(module: AnsibleAWSModule) -> dict[str, Any]:
 
 def main(clock: Clock | None = None) -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda: timed(clock or Clock(), lambda: read(module)))
+    run(module, lambda: timed(lambda: read(module), clock=clock))
 
 
 if __name__ == "__main__":

@@ -181,8 +181,8 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import below, refuse, timed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.deployments import redeploy
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.frame import below, refuse, timed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 
@@ -229,7 +229,7 @@ def deploy(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
 def main(clock: Clock | None = None) -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
     used = clock or Clock()
-    run(module, lambda: timed(used, lambda: deploy(module, used)))
+    run(module, lambda: timed(lambda: deploy(module, used), clock=used))
 
 
 if __name__ == "__main__":

@@ -210,8 +210,8 @@ from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import below, refuse, timed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.autoscaling import SWITCHES, problems_of
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.frame import below, refuse, timed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import scale, tag_problems
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
@@ -277,7 +277,7 @@ def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
 def main(clock: Clock | None = None) -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
     used = clock or Clock()
-    run(module, lambda: timed(used, lambda: change(module, used)))
+    run(module, lambda: timed(lambda: change(module, used), clock=used))
 
 
 if __name__ == "__main__":

@@ -16,16 +16,25 @@ from ansible.module_utils.common.warnings import warn
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
-__all__ = ["hide_environment", "refuse", "timed", "warn_of"]
+__all__ = ["below", "hide_environment", "refuse", "timed", "warn_of"]
 
 _HIDDEN = "(hidden)"
 
 
-def refuse(problems: Mapping[str, bool]) -> None:
-    """Raise OperationFailed with every sentence whose condition holds, before anything has been done."""
-    sentences = [sentence for sentence, holds in problems.items() if holds]
-    if sentences:
-        raise OperationFailed(" ".join(sentences))
+def below(minimum: int, **given: float | None) -> list[str]:
+    """A sentence for each argument that is below `minimum`."""
+    return [
+        f"{name} must be {minimum} or more, not {value}."
+        for name, value in given.items()
+        if value is not None and value < minimum
+    ]
+
+
+def refuse(problems: Mapping[str, bool] | Iterable[str]) -> None:
+    """Raise OperationFailed with every sentence (of a mapping: whose condition holds), before anything is done."""
+    found = [p for p, holds in problems.items() if holds] if isinstance(problems, Mapping) else list(problems)
+    if found:
+        raise OperationFailed(f"Nothing was done: {' '.join(found)}", details={"problems": found})
 
 
 def timed(work: Callable[[], dict[str, Any]], *, clock: Clock | None = None) -> dict[str, Any]:
