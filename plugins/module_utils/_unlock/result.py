@@ -149,11 +149,19 @@ def _data_sentence(
 
 
 def _downtime(quiesce: Mapping[str, Any] | None, verified: Mapping[str, Any] | None) -> float | None:
-    """From the first change of the desired count to the first good answer of the health address."""
+    """From the first change of the desired count to the end of the check of the health address: never too short."""
     if not quiesce or not quiesce.get("started_at") or not verified or not verified.get("started_at"):
         return None
-    end = _moment(verified["started_at"]).timestamp()
+    end = _moment(verified["started_at"]).timestamp() + float(verified.get("elapsed") or 0)
     return round(max(0.0, end - _moment(quiesce["started_at"]).timestamp()), 1)
+
+
+def _was_up(raw: Mapping[str, Any]) -> bool:
+    """Whether the service served before the run, by ECS and, where it was asked, by its health address."""
+    if not (raw.get("info") or {}).get("healthy"):
+        return False
+    asked = [result for result in (raw.get("phases") or {}).get("preflight") or [] if result and result.get("last")]
+    return not any(result["last"].get("error") for result in asked)
 
 
 def _downtime_sentence(seconds: float, *, was_up: bool) -> str:
@@ -184,6 +192,9 @@ def _lock_sentences(
         + (f", {len(locks['kept'])} kept" if locks["kept"] else "")
         + "."
     ]
+    counted = report["summary"].get("removed")
+    if counted is not None and counted != len(removed):
+        sentences.append(f"The log lost lines: by the cleaner's own count {counted} were removed.")
     if locks["held"]:
         names = ", ".join(lock["path"] for lock in locks["held"][:5])
         sentences.append(
@@ -295,7 +306,7 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
         outcome = "unlocked"
         summary = [f"{service} is healthy again.", *_lock_sentences(locks, report, False), data]
         if downtime is not None:
-            summary.append(_downtime_sentence(downtime, was_up=bool((raw.get("info") or {}).get("healthy"))))
+            summary.append(_downtime_sentence(downtime, was_up=_was_up(raw)))
     summary.extend(str(warning) for warning in (raw.get("restore") or {}).get("warnings") or [])
     return {
         "outcome": outcome,

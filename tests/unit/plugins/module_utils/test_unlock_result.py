@@ -94,13 +94,13 @@ def test_a_good_run() -> None:
         "backend (dev) is healthy again.",
         "1 lock file removed.",
         "The data is whole: 240 points in 1 collection, the same as before the run.",
-        "It was down before; from its stop to verified health this run took 63 s.",
+        "It was down before; from its stop to verified health this run took 64 s.",
     ]
     assert [(p["name"], p["seconds"]) for p in result["phases"]] == [
         ("preflight", 2.0), ("quiesce", 10.0), ("guard", 1.0), ("clean", 7.0), ("redeploy", 40.0), ("verify", 3.5),
         ("restore", 1.0),
     ]  # fmt: skip
-    assert result["downtime_seconds"] == 63.0
+    assert result["downtime_seconds"] == 64.0
     assert result["cleaner"]["exit_code"] == 0
     assert result["cleaner"]["task_arn"] == "arn:task/1"
     assert result["verification"]["data_whole"] is True
@@ -124,6 +124,21 @@ def test_what_is_said_of_the_data(changes: dict[str, Any], said: str, whole: boo
     result = make_result(raw(**changes))
     assert said in " ".join(result["summary"])
     assert result["verification"]["data_whole"] is whole
+
+
+@pytest.mark.parametrize(
+    ("healthy", "error", "said"),
+    [(True, None, "It was down for 64 s."), (True, "503", "It was down before"), (False, None, "It was down before")],
+)
+def test_what_is_said_of_the_downtime(healthy: bool, error: str | None, said: str) -> None:
+    phases = {**raw()["phases"], "preflight": [step(0), step(1, last={"error": error})]}
+    assert said in make_result(raw(info={"healthy": healthy}, phases=phases))["summary"][-1]
+
+
+def test_lost_lines_of_the_log_are_told() -> None:
+    lines = [LINES[1], '{"summary":{"run_id":"r","exit_code":0,"removed":5}}']
+    summary = make_result(raw(wait=wait(lines, 0)))["summary"]
+    assert "The log lost lines: by the cleaner's own count 5 were removed." in summary
 
 
 def test_nothing_to_do() -> None:
