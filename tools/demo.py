@@ -33,7 +33,8 @@ def say(text: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    return tool_environment(QDRANT_OPS_SANDBOX=str(STATE))
+    # The report goes to the current folder, which only PWD tells; a bare environment may lack it.
+    return tool_environment(QDRANT_OPS_SANDBOX=str(STATE), PWD=str(ROOT))
 
 
 def sandbox(*words: str) -> None:
