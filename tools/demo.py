@@ -108,6 +108,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Break a service with stale locks, unlock it, show that it is whole.")
     parser.add_argument("--keep", action="store_true", help="leave the sandbox running at the end")
     keep = parser.parse_args().keep
+    # In a pipe as on a terminal, what this says stands in its order with what its commands say.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a real stdout is a TextIOWrapper
     try:
         return demo()
     finally:
