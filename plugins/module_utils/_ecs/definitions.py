@@ -103,22 +103,22 @@ def _mistakes(definition: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def describe_definition(aws: Aws, *, name: str) -> dict[str, Any]:
-    """One definition by family (its latest ACTIVE revision), `family:revision` or ARN; `tags` are inside as a list."""
+def describe_definition(aws: Aws, *, name: str, tags: bool = False) -> dict[str, Any]:
+    """One definition by family (its latest ACTIVE revision), `family:revision` or ARN.
+
+    With `tags`, its tags are inside as a list; AWS keeps them outside (facts.md B.5).
+    """
+    include = {"include": ["TAGS"]} if tags else {}
     answer = aws.call(
-        "ecs",
-        "DescribeTaskDefinition",
-        doing=f"describe the task definition {name}",
-        taskDefinition=name,
-        include=["TAGS"],
+        "ecs", "DescribeTaskDefinition", doing=f"describe the task definition {name}", taskDefinition=name, **include
     )
-    return {**answer["taskDefinition"], "tags": answer.get("tags", [])}
+    return {**answer["taskDefinition"], **({"tags": answer.get("tags", [])} if tags else {})}
 
 
 def find_definition(aws: Aws, *, name: str) -> dict[str, Any] | None:
     """`describe_definition`, or None where there is none. Only AWS's sentence for absence counts as absence."""
     try:
-        return describe_definition(aws, name=name)
+        return describe_definition(aws, name=name, tags=True)
     except OperationFailed as error:
         if error.code == "ClientException" and "unable to describe task definition" in str(error).casefold():
             return None

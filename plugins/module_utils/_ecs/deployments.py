@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, snake
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions import describe_definition
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
-    describe_definition,
     find_service,
     new_events,
     primary_deployment,
@@ -350,7 +350,7 @@ def redeploy(
 def _resolved(aws: Aws, *, cluster: str, service: str, task_definition: str) -> str:
     """The ARN of a family, `family:revision` or ARN; an unknown one is told before anything is changed."""
     try:
-        return str(describe_definition(aws, arn=task_definition)["taskDefinitionArn"])
+        return str(describe_definition(aws, name=task_definition)["taskDefinitionArn"])
     except OperationFailed as error:
         raise OperationFailed(
             f"Could not redeploy service {service} in cluster {cluster} with task definition {task_definition}: "

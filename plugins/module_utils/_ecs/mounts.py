@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions import describe_definition
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
     cluster_missing,
-    describe_definition,
     name_of,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
@@ -210,7 +210,7 @@ def _definition_of(
     if arn in cache and is_gone(task):
         return None
     try:
-        cache[arn] = describe_definition(aws, arn=arn)
+        cache[arn] = describe_definition(aws, name=arn)
     except OperationFailed as error:
         cache[arn] = None
         if is_gone(task):

@@ -12,9 +12,9 @@ from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import autoscaling, diagnosis
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, snake
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions import describe_definition
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import protected_tasks
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
-    describe_definition,
     efs_volumes,
     essential_containers,
     find_service,
@@ -41,7 +41,7 @@ def collect(
     found = find_service(aws, cluster=cluster, service=service)
     primary = primary_deployment(found) or {}
     definition_arn = str(primary.get("taskDefinition") or found.get("taskDefinition") or "")
-    definition = describe_definition(aws, arn=definition_arn) if definition_arn else {}
+    definition = describe_definition(aws, name=definition_arn) if definition_arn else {}
     tasks = newest_first(census(aws, cluster=cluster, serviceName=service).tasks)
     views = _task_views(
         aws,

@@ -20,7 +20,6 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import 
 
 __all__ = [
     "cluster_missing",
-    "describe_definition",
     "efs_volumes",
     "essential_containers",
     "find_service",
@@ -133,13 +132,6 @@ def primary_deployment(service: Mapping[str, Any]) -> dict[str, Any] | None:
     """The deployment that the service is going to; None for controllers that have none (EXTERNAL)."""
     deployments: Sequence[dict[str, Any]] = service.get("deployments", [])
     return next((deployment for deployment in deployments if deployment.get("status") == "PRIMARY"), None)
-
-
-def describe_definition(aws: Aws, *, arn: str) -> dict[str, Any]:
-    """One task definition, as DescribeTaskDefinition gives it."""
-    answer = aws.call("ecs", "DescribeTaskDefinition", doing=f"describe task definition {arn}", taskDefinition=arn)
-    definition: dict[str, Any] = answer["taskDefinition"]
-    return definition
 
 
 def essential_containers(definition: Mapping[str, Any]) -> set[str]:

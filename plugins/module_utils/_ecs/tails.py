@@ -13,9 +13,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions import describe_definition
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.logs import streams_of
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import describe_definition, task_view
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import task_view
 
 __all__ = ["newest_first", "tail", "with_tails"]
 
@@ -82,7 +83,7 @@ def _add_tails(
     arn = str(task.get("taskDefinitionArn"))
     try:
         if arn not in definitions:
-            definitions[arn] = describe_definition(aws, arn=arn)
+            definitions[arn] = describe_definition(aws, name=arn)
     except OperationFailed:
         return
     region = str(aws.client("logs").meta.region_name)

@@ -249,8 +249,10 @@ def _need(
     info: Mapping[str, Any],
     claim: Claim | None,
     health: Mapping[str, Any] | None,
+    *,
+    only_tidy: bool,
 ) -> tuple[bool, list[str]]:
-    """Whether there is something to do, and why, in sentences."""
+    """Whether there is something to do, and why, in sentences; `only_tidy`: an unfinished run left a healthy service."""
     why: list[str] = []
     if claim:
         why.append(f"the unlock {claim.run_id} of {claim.since} by {claim.owner} was not finished")
@@ -258,7 +260,7 @@ def _need(
         why.extend(info.get("unhealthy_because") or ["the service is not healthy"])
     elif _health_error(health):
         why.append(f"the health address does not answer as it should ({_health_error(health)})")
-    if claim and _only_to_restore(options, info, health):
+    if only_tidy:
         return True, [f"{why[0]}, but the service is healthy: only what that run left behind is put back"]
     if why:
         return True, [reason.rstrip(".") for reason in why]
@@ -296,14 +298,15 @@ def make_plan(
     current = int(service.get("desired_count") or 0)
     original = claim.desired_count if claim and claim.desired_count is not None else current
     autoscaling = autoscaling_from_tag(tags.get(AUTOSCALING, "")) if claim else info.get("autoscaling")
-    needed, why = _need(options, info, claim, health)
+    only_tidy = claim is not None and _only_to_restore(options, info, health)
+    needed, why = _need(options, info, claim, health, only_tidy=only_tidy)
     volume, volume_fault = _choose_volume(options, info.get("volumes") or [])
     log = _log_of(options, info, volume)
     network = _network(options, info)
     timeouts = {name: math.ceil(float(seconds)) for name, seconds in timeouts_of(options).items()}
     held = str(options.get("held_locks") or "wait")
     held_timeout = int(options.get("held_timeout") or 0)
-    restore_only = bool(claim) and not inspect and _only_to_restore(options, info, health)
+    restore_only = only_tidy and not inspect
     after = int(options.get("desired_count") or 0) or max(original, 1)
     if held == "delete":
         # Held locks are removed only right after the guard has looked: a cleaner that had to wait for room could meet a
@@ -348,9 +351,6 @@ def make_plan(
         "cleaner_run_id": cleaner_run_id,
         "owner": owner,
         "resumed": claim is not None,
-        "environment": environment,
-        "service_arn": service.get("service_arn"),
-        "desired_count_found": current,
         "desired_count_before": original,
         "desired_count_after": after,
         "restore_only": restore_only,
@@ -373,7 +373,6 @@ def make_plan(
         else ["No log group is known, so the report cannot list the locks: set qdrant_unlock_log_group."],
         "to_check": _to_check(options, info, network, log),
         "network": network,
-        "volume": dict(volume) if volume else None,
         "file_system_id": volume["file_system_id"] if volume else None,
     }
     if volume:
