@@ -252,7 +252,7 @@ def _need(
     *,
     only_tidy: bool,
 ) -> tuple[bool, list[str]]:
-    """Whether there is something to do, and why, in sentences; `only_tidy`: an unfinished run left a healthy service."""
+    """Whether anything is to be done, and why, in sentences. `only_tidy`: an unfinished run left a healthy service."""
     why: list[str] = []
     if claim:
         why.append(f"the unlock {claim.run_id} of {claim.since} by {claim.owner} was not finished")
