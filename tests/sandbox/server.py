@@ -79,7 +79,10 @@ class Server:
         call = self._calls.begin(
             service=request.service, operation=request.operation, params=request.params, user_agent=request.user_agent
         )
-        fault = self._faults.take(*API_KINDS, service=request.service, operation=request.operation)
+        place = {
+            "service": request.service, "operation": request.operation, "writes": "true" if call.writes else "false",
+        }  # fmt: skip
+        fault = self._faults.take(*API_KINDS, **place)
         call.fault = fault.kind if fault else None
         answer: Answer | None = None
         try:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import botocore.exceptions
@@ -12,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.calls import writes
+from sandbox.client import SandboxError
 
 pytestmark = pytest.mark.sandbox_service("stopped")
 CLUSTER = "wwhd-cluster"
@@ -61,6 +63,61 @@ def test_throttling_passes_with_botocores_retries(world: Any) -> None:
     calls = world.sandbox.calls()
     assert [call["error"] for call in calls] == ["ThrottlingException", "ThrottlingException", None]
     assert [call["fault"] for call in calls] == ["throttle", "throttle", None]
+
+
+@pytest.mark.parametrize(
+    ("order", "struck"),
+    [
+        ({"skip": 2, "count": 1}, [3]),
+        ({"skip": 1, "count": 2}, [2, 3]),
+        ({"skip": 3}, [4, 5, 6]),
+        ({"skip": 1, "count": 1, "match": {"operation": "TagResource"}}, [6]),
+        ({"count": 1, "match": {"writes": "true"}}, [3]),
+        ({"skip": 1, "count": 1, "match": {"writes": True, "service": "ecs"}}, [6]),
+        ({"skip": 2, "count": 1, "match": {"writes": "false"}}, [4]),
+    ],
+)  # fmt: skip
+def test_a_fault_lets_the_first_calls_pass(world: Any, order: dict[str, Any], struck: list[int]) -> None:
+    arn = world.service()["serviceArn"]
+    world.sandbox.reset(service="stopped")
+    once = world.sandbox.boto3("ecs", **ONCE)
+    world.sandbox.fault("throttle", **order)
+    for tags in (False, False, True, False, False, True):
+        with contextlib.suppress(ClientError):
+            if tags:
+                once.tag_resource(resourceArn=arn, tags=[{"key": "a", "value": "b"}])
+            else:
+                once.list_clusters()
+    assert [call["n"] for call in world.sandbox.calls() if call["fault"]] == struck
+
+
+def test_two_faults_count_the_same_calls(world: Any) -> None:
+    once = world.sandbox.boto3("ecs", **ONCE)
+    world.sandbox.fault("throttle", skip=1, count=2)
+    world.sandbox.fault("error", skip=2)
+    codes = []
+    for _turn in range(5):
+        try:
+            once.list_clusters()
+            codes.append("")
+        except ClientError as error:
+            codes.append(error.response["Error"]["Code"])
+    assert codes == ["", "ThrottlingException", "ThrottlingException", "ServerException", "ServerException"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "text"),
+    [
+        ("rain", {}, "unknown fault 'rain': use one of throttle"),
+        ("throttle", {"match": {"opration": "RunTask"}}, "throttle cannot match 'opration': use service, operation"),
+        ("mount", {"match": {"service": "x"}}, "mount cannot match 'service'"),
+        ("logs_never", {"skip": 1}, "logs_never cannot skip 1"),
+        ("throttle", {"skip": -1}, "throttle cannot skip -1"),
+    ],
+)
+def test_a_fault_that_could_never_strike_is_refused(world: Any, kind: str, order: dict[str, Any], text: str) -> None:
+    with pytest.raises(SandboxError, match=text):
+        world.sandbox.fault(kind, **order)
 
 
 def test_a_server_error_and_a_refusal(world: Any) -> None:
@@ -178,8 +235,3 @@ def test_an_operation_that_nobody_knows_is_answered_as_aws_does(world: Any) -> N
         world.sandbox.boto3("elbv2").describe_trust_store_associations(TrustStoreArn="arn:aws:x")
     assert caught.value.response["Error"]["Code"] == "InvalidAction"
     assert world.sandbox.status()["trouble"] == []
-
-
-def test_an_unknown_fault_is_refused_by_name(world: Any) -> None:
-    with pytest.raises(Exception, match="unknown fault 'rain': use one of throttle"):
-        world.sandbox.fault("rain")
