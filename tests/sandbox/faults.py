@@ -11,9 +11,15 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox import killing
+
 _CALL = ("service", "operation", "writes")
 # At the API: these come before (or instead of) the operation itself.
-API_KINDS = ("throttle", "error", "access_denied", "reset_before", "reset_after", "slow")
+API_KINDS = (
+    "throttle", "error", "access_denied", "expired", "reset_before", "reset_after", "slow", "kill_before", "kill_after",
+)  # fmt: skip
+# Of these the client gets no answer; `*_before` has no effect either.
+UNANSWERED = ("reset_before", "reset_after", "kill_before", "kill_after")
 # What each fault can be narrowed down to. A key that its place never tells would be a fault that never strikes.
 PLACES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(API_KINDS, _CALL),
@@ -43,6 +49,7 @@ class Fault:
     match: dict[str, str] = field(default_factory=dict)
     skip: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+    aim: killing.Target | None = None
 
 
 class Faults:
@@ -63,7 +70,8 @@ class Faults:
         if skip < 0 or (skip and kind in CONDITIONS):
             raise ValueError(f"{kind} cannot skip {skip}")
         wanted = {key: str(value).lower() if key == "writes" else str(value) for key, value in (match or {}).items()}
-        fault = Fault(next(self._numbers), kind, count, probability, wanted, skip, settings)
+        aim = killing.target(**settings) if kind.startswith("kill_") else None
+        fault = Fault(next(self._numbers), kind, count, probability, wanted, skip, settings, aim)
         with self._lock:
             self._faults.append(fault)
         return fault
@@ -106,4 +114,4 @@ class Faults:
             ]
 
 
-__all__ = ["API_KINDS", "Fault", "Faults"]
+__all__ = ["API_KINDS", "UNANSWERED", "Fault", "Faults"]

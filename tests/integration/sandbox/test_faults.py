@@ -235,3 +235,31 @@ def test_an_operation_that_nobody_knows_is_answered_as_aws_does(world: Any) -> N
         world.sandbox.boto3("elbv2").describe_trust_store_associations(TrustStoreArn="arn:aws:x")
     assert caught.value.response["Error"]["Code"] == "InvalidAction"
     assert world.sandbox.status()["trouble"] == []
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "code", "status"),
+    [
+        ("ecs", "list_clusters", "ExpiredTokenException", 400),
+        ("logs", "describe_log_groups", "ExpiredTokenException", 400),
+        ("application-autoscaling", "describe_scalable_targets", "ExpiredTokenException", 400),
+        ("efs", "describe_file_systems", "ExpiredTokenException", 403),
+        ("elbv2", "describe_load_balancers", "ExpiredToken", 403),
+        ("sts", "get_caller_identity", "ExpiredToken", 403),
+        ("iam", "list_roles", "ExpiredToken", 403),
+        ("ec2", "describe_vpcs", "RequestExpired", 400),
+    ],
+)
+def test_credentials_that_expire_on_the_way(world: Any, service: str, call: str, code: str, status: int) -> None:
+    client = world.sandbox.boto3(service)
+    arguments = {"ServiceNamespace": "ecs"} if service == "application-autoscaling" else {}
+    world.sandbox.fault("expired", skip=1)
+    getattr(client, call)(**arguments)
+    for _turn in range(2):
+        with pytest.raises(ClientError) as caught:
+            getattr(client, call)(**arguments)
+        answer = caught.value.response
+        assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
+        assert "expired" in answer["Error"]["Message"]
+    # botocore does not try again what cannot come right.
+    assert len(world.sandbox.calls()) == 3
