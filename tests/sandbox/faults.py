@@ -26,12 +26,17 @@ PLACES: dict[str, tuple[str, ...]] = {
     "run_task_failures": ("family",),
     "capacity": ("family", "service"),
     "mount": ("family",),
+    "pull": ("family",),
     "task_gone": ("family",),
     "missing": ("family",),
     "logs_late": ("family",),
     "logs_never": ("family",),
     "no_exit_code": ("family",),
     "autoscaler": ("service",),
+}
+VARIANTS = {
+    "mount": ("timeout", "denied", "missing", "unresolved", "reset"),
+    "pull": ("denied", "missing", "platform", "rate_limit", "no_route", "start"),
 }
 # These are in force rather than strike: nothing counts them down.
 CONDITIONS = ("task_gone", "logs_late", "logs_never", "autoscaler")
@@ -69,6 +74,9 @@ class Faults:
                 raise ValueError(f"{kind} cannot match {key!r}: use {', '.join(PLACES[kind])}")
         if skip < 0 or (skip and kind in CONDITIONS):
             raise ValueError(f"{kind} cannot skip {skip}")
+        variant = settings.get("variant")
+        if variant is not None and variant not in VARIANTS.get(kind, ()):
+            raise ValueError(f"{kind} has no variant {variant!r}: use {', '.join(VARIANTS.get(kind, ())) or 'none'}")
         wanted = {key: str(value).lower() if key == "writes" else str(value) for key, value in (match or {}).items()}
         aim = killing.target(**settings) if kind.startswith("kill_") else None
         fault = Fault(next(self._numbers), kind, count, probability, wanted, skip, settings, aim)

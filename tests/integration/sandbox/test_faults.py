@@ -17,6 +17,7 @@ from sandbox.client import SandboxError
 
 pytestmark = pytest.mark.sandbox_service("stopped")
 CLUSTER = "wwhd-cluster"
+ECR = "018025611404.dkr.ecr.us-west-2.amazonaws.com/alpine:3.20"
 ONCE = {"retries": {"total_max_attempts": 1}}
 
 
@@ -112,6 +113,9 @@ def test_two_faults_count_the_same_calls(world: Any) -> None:
         ("throttle", {"match": {"opration": "RunTask"}}, "throttle cannot match 'opration': use service, operation"),
         ("mount", {"match": {"service": "x"}}, "mount cannot match 'service'"),
         ("logs_never", {"skip": 1}, "logs_never cannot skip 1"),
+        ("pull", {"variant": "timeout"}, "pull has no variant 'timeout': use denied, missing"),
+        ("mount", {"variant": "late"}, "mount has no variant 'late'"),
+        ("throttle", {"variant": "slow"}, "throttle has no variant 'slow': use none"),
         ("throttle", {"skip": -1}, "throttle cannot skip -1"),
     ],
 )
@@ -183,6 +187,32 @@ def test_mounts_fail_as_fargate_says_it(world: Any, variant: str, text: str) -> 
     task = world.until_stopped(world.run_one(world.register(**world.with_volume())))
     assert task["stoppedReason"].startswith("ResourceInitializationError: failed to invoke EFS utils commands")
     assert text in task["stoppedReason"]
+
+
+@pytest.mark.parametrize(
+    ("image", "variant", "text"),
+    [
+        ("alpine:3.20", "denied", "ref docker.io/library/alpine:3.20: pull access denied, repository does not exist"),
+        ("alpine:3.20", "missing", "docker.io/library/alpine:3.20: not found"),
+        ("alpine:3.20", "platform", "does not contain descriptor matching platform 'linux/amd64'"),
+        ("alpine:3.20", "rate_limit", "toomanyrequests: You have reached your"),
+        ("alpine:3.20", "no_route", "i/o timeout"),
+        (ECR, "no_route", f"The task cannot pull '{ECR}' from the Amazon ECR repository '{ECR.rsplit(':', 1)[0]}'."),
+        ("alpine:3.20", "start", "CannotStartContainerError: failed to get container status: "),
+    ],
+)  # fmt: skip
+def test_images_cannot_be_pulled_as_fargate_says_it(world: Any, image: str, variant: str, text: str) -> None:
+    world.sandbox.fault("pull", count=1, variant=variant, match={"family": "one-off"})
+    spared = world.run_one(world.register("another"))
+    task = world.until_stopped(world.run_one(world.register(image=image)))
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert text in task["stoppedReason"]
+    (container,) = task["containers"]
+    assert container["reason"] == task["stoppedReason"]
+    assert "exitCode" not in container
+    assert "startedAt" not in task
+    assert ("pullStoppedAt" in task) is (variant == "start")
+    assert world.until_stopped(spared)["containers"][0]["exitCode"] == 0
 
 
 def test_a_task_is_missing_for_a_while_after_run_task(world: Any) -> None:
