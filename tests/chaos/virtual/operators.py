@@ -53,8 +53,9 @@ class Operators:
 
     def run(self, works: dict[str, Callable[[], Any]]) -> dict[str, Any]:
         """What each returned, or the exception that ended it."""
+        base = _own()
         self._all = [_Operator(name, work, wakes=self._world.clock.now()) for name, work in works.items()]
-        threads = [threading.Thread(target=self._live, args=(one,), daemon=True) for one in self._all]
+        threads = [threading.Thread(target=self._live, args=(one, base), daemon=True) for one in self._all]
         for thread in threads:
             thread.start()
         self._hand_over(None)
@@ -62,6 +63,7 @@ class Operators:
             thread.join(_TURN_LIMIT)
             if thread.is_alive():
                 raise AssertionError(f"the operator {self.current} did not come back within {_TURN_LIMIT:.0f} s")
+        _restore(base)
         return {one.name: one.outcome for one in self._all}
 
     def pause(self, seconds: float) -> None:
@@ -78,8 +80,9 @@ class Operators:
         if self._now is not None and len(self._all) > 1:
             self.pause(0.0)
 
-    def _live(self, me: _Operator) -> None:
+    def _live(self, me: _Operator, base: list[Any]) -> None:
         me.turn.wait()
+        _restore(base)
         try:
             me.outcome = me.work()
         except BaseException as error:  # noqa: BLE001  whoever ran them judges it, a kill above all
@@ -89,19 +92,18 @@ class Operators:
 
     def _hand_over(self, me: _Operator | None) -> None:
         following = self._next()
-        if following is me:
+        if following is not None and following is me:
             return
         if me is not None:
             me.turn.clear()
-            own = [getattr(place, name) for place, name in _OWN]
+            own = _own()
         self._now = following
         if following is not None:
             following.turn.set()
         if me is not None:
             if not me.turn.wait(_TURN_LIMIT):
                 raise AssertionError(f"the operator {me.name} waited for its turn for {_TURN_LIMIT:.0f} s")
-            for (place, name), value in zip(_OWN, own, strict=True):
-                setattr(place, name, value)
+            _restore(own)
 
     def _next(self) -> _Operator | None:
         left = [one for one in self._all if not one.over]
@@ -112,6 +114,15 @@ class Operators:
             self._world.advance(wakes - self._world.clock.now())
         ready = [one for one in left if one.wakes <= self._world.clock.now() + 1e-9]
         return ready[0] if len(ready) == 1 else self._choose.choice(ready)
+
+
+def _own() -> list[Any]:
+    return [getattr(place, name) for place, name in _OWN]
+
+
+def _restore(values: list[Any]) -> None:
+    for (place, name), value in zip(_OWN, values, strict=True):
+        setattr(place, name, value)
 
 
 __all__ = ["Killed", "Operators"]

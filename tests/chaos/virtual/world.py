@@ -93,10 +93,10 @@ class VirtualWorld:
 
         elbv2_backends[ACCOUNT][world.REGION].target_groups[group].attributes[name] = value
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: float, *, tick: float = TICK) -> None:
         ends = self.clock.now() + seconds
         while (left := ends - self.clock.now()) > 1e-9:
-            self.clock.move(min(TICK, left))
+            self.clock.move(min(tick, left))
             self.settle()
 
     def settle(self) -> None:
