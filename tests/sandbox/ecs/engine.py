@@ -62,7 +62,11 @@ class Engine:
         self._wake.set()
 
     def call(self, work: Callable[[], T], *, timeout: float = 60.0) -> T:
-        """Runs `work` on the engine's thread, with the lock held, and returns what it returns."""
+        """Runs `work` on the engine's thread, with the lock held, and returns what it returns; on this one if the
+        engine was not started, because then its owner moves it by `step`."""
+        if self._thread.ident is None:
+            with self.lock:
+                return work()
         future: Future[T] = Future()
         self._jobs.put((work, future))
         self._wake.set()
@@ -122,9 +126,13 @@ class Engine:
         while not self._ending:
             self._wake.wait(TICK_SECONDS if self._moving() else TICK_SECONDS * 5)
             self._wake.clear()
-            with self.lock:
-                self._run_jobs()
-                self._tick()
+            self.step()
+
+    def step(self) -> None:
+        """Moves everything on as far as it can go now."""
+        with self.lock:
+            self._run_jobs()
+            self._tick()
 
     def _moving(self) -> bool:
         return any(not task.over for task in self.tasks.copy().values())

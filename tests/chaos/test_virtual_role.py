@@ -1,0 +1,134 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role as it is, in virtual time: it must come to the ends that molecule's scenarios see in real time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chaos.virtual.controller import Controller, controller
+from chaos.virtual.role import Role, UnknownKeyword
+from chaos.virtual.world import SWITCHES
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Iterator[Controller]:
+    with controller(tmp_path) as made:
+        yield made
+        assert made.world.witness.broken == []
+        assert made.world.engine.trouble == []
+
+
+def test_a_service_that_is_stuck_on_stale_locks_is_healthy_again(operator: Controller) -> None:
+    world = operator.world
+    world.seed()
+    world.break_stale(lease=600)
+    played = operator.unlock("1", held_locks="wait", held_timeout=900)
+    assert not played.failed, played.msg
+    assert played.facts["qdrant_unlock_result"]["outcome"] == "unlocked"
+    assert world.service.steady
+    assert world.tags_left() == []
+    assert "stale.lock" in world.witness.removed
+
+
+def test_a_healthy_service_is_unlocked_when_that_is_asked_for(operator: Controller) -> None:
+    operator.world.seed()
+    assert operator.unlock("1").facts["qdrant_unlock_result"]["outcome"] == "nothing_to_do"
+    played = operator.unlock("2", when="always")
+    assert played.facts["qdrant_unlock_result"]["outcome"] == "unlocked"
+    assert operator.world.service.steady
+    assert operator.world.witness.stores == 2
+
+
+def test_a_service_that_was_stopped_by_hand_is_started(operator: Controller) -> None:
+    operator.world.seed(desired=0)
+    played = operator.unlock("1")
+    assert not played.failed, played.msg
+    assert operator.world.service.desired == 1
+    assert operator.world.service.steady
+
+
+def test_a_cleaner_that_fails_leaves_the_service_restored(operator: Controller) -> None:
+    operator.world.seed()
+    operator.world.break_stale(lease=7200)
+    operator.world.set_scaling(1, 3, dict.fromkeys(SWITCHES, False))
+    played = operator.unlock("1", held_locks="fail")
+    assert played.failed
+    assert "held" in played.msg
+    assert operator.world.service.desired == 1
+    assert operator.world.scaling() == (1, 3, dict.fromkeys(SWITCHES, False))
+    assert operator.world.tags_left() == []
+
+
+def test_check_mode_writes_nothing(operator: Controller) -> None:
+    operator.world.seed()
+    operator.world.break_stale(lease=7200)
+    operator.world.calls.clear()
+    played = operator.unlock("1", check=True)
+    assert not played.failed, played.msg
+    calls = [json.loads(line) for line in operator.world.calls.path.read_text().splitlines()]
+    assert [call["operation"] for call in calls if call["writes"]] == []
+    assert len(calls) > 5
+
+
+def test_what_the_role_does_on_this_machine_is_left_out_and_counted(operator: Controller, tmp_path: Path) -> None:
+    operator.world.seed(desired=0)
+    played = operator.unlock("1", report_dir=str(tmp_path / "reports"))
+    assert played.left_out["ansible.builtin.template"] == 1
+    assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "named"),
+    [
+        ("- {ansible.builtin.debug: {msg: x}, throttle: 3}", "throttle"),
+        ("- {ansible.builtin.shell: rm}", "shell"),
+        ("- {block: [], environment: {}}", "environment"),
+    ],
+)
+def test_what_the_interpreter_does_not_know_it_refuses(
+    operator: Controller, tmp_path: Path, task: str, named: str
+) -> None:
+    for folder, text in (("tasks", task), ("defaults", "{}"), ("vars", "{}")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "main.yml").write_text(text + "\n")
+    with pytest.raises(UnknownKeyword, match=named):
+        Role(tmp_path, {}, clock=operator.clock).play()
+
+
+LANGUAGE = """
+- name: A block whose failure is rescued
+  when: go
+  block:
+    - {name: Wait, ansible.builtin.debug: {msg: "{{ tries }}"}, register: seen, until: seen.attempts == 3, delay: 7}
+    - {name: Not this, ansible.builtin.debug: {msg: x}, when: seen.attempts != 3, register: not_this}
+    - {name: Never good, ansible.builtin.debug: {msg: x}, until: false, retries: 2, delay: 1, failed_when: false}
+    - {name: Unreached, ansible.builtin.set_fact: {unreached: true}}
+  rescue:
+    - {name: Note, ansible.builtin.set_fact: {failed_one: "{{ ansible_failed_task.name }}"}}
+  always:
+    - {name: Loop, ansible.builtin.debug: {msg: "{{ item }}"}, loop: [1, 2], when: item > 1, register: looped}
+- {name: Fail, ansible.builtin.fail: {msg: "in the {{ where }}"}, vars: {where: end}, failed_when: false}
+- {name: Fail, ansible.builtin.fail: {msg: "in the {{ where }}"}, vars: {where: end}, ignore_errors: true}
+- {name: Fail, ansible.builtin.fail: {msg: "in the {{ where }}"}, vars: {where: "{{ 'very ' ~ 'end' }}"}}
+"""
+
+
+def test_the_interpreter_understands_tasks_as_ansible_does(operator: Controller, tmp_path: Path) -> None:
+    for folder, text in (("tasks", LANGUAGE), ("defaults", "{tries: 3}"), ("vars", "{go: true}")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "main.yml").write_text(text)
+    before = operator.world.clock.now()
+    played = Role(tmp_path, {}, clock=operator.clock).play()
+    assert played.failed
+    assert played.msg == "in the very end"
+    # What runs out of attempts has failed, although failed_when is false: so does ansible-core 2.19.
+    assert played.facts["failed_one"] == "Never good"
+    assert "unreached" not in played.facts
+    assert played.facts["not_this"]["skipped"]
+    assert [one.get("skipped", False) for one in played.facts["looped"]["results"]] == [True, False]
+    assert operator.world.clock.now() - before == 7 + 7 + 1 + 1

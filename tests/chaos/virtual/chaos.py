@@ -1,0 +1,166 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lets a story happen, lets one more operator come undisturbed, and tells what was not as it must be."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chaos.virtual.controller import Controller, controller
+from chaos.virtual.operators import Killed
+from chaos.virtual.role import Played
+from chaos.virtual.stories import KILLS, Story, Trouble
+from chaos.virtual.transport import Call
+
+from sandbox.ecs.model import Service
+
+# Longer than a claim's lease and any stale lock's: whoever comes then may finish what was left.
+MUCH_LATER = 3 * 3600.0
+_LAST_OPTIONS: dict[str, Any] = {"held_locks": "wait", "held_timeout": 300}
+
+
+@dataclass
+class Ending:
+    """`broken` has a sentence for each invariant that did not hold."""
+
+    broken: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    calls: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+
+class _Trouble:
+    """What is planned for this call; each of it happens once."""
+
+    def __init__(self, operator: Controller, troubles: tuple[Trouble, ...], ending: Ending) -> None:
+        self._operator, self._left, self._ending = operator, list(troubles), ending
+        self._seen: Counter[str] = Counter()
+        self._after: list[Trouble] = []
+        self._dying: set[str] = set()
+
+    def before(self, call: Call) -> None:
+        self._ending.calls.append(call.name)
+        self._seen.update(("", call.name))
+        for trouble in [one for one in self._left if self._seen[one.operation] == one.at]:
+            if trouble.operation in ("", call.name):
+                self._left.remove(trouble)
+                self._ending.told.append(f"{trouble.kind} at call {len(self._ending.calls)} {call.name}")
+                self._ending.counts["kills" if trouble.kind in KILLS else "faults"] += 1
+                self._strike(trouble, call)
+
+    def after(self, _call: Call) -> None:
+        if self._after:
+            self._after.clear()
+            raise Killed
+
+    def step(self, name: str) -> None:
+        """Before each module: a controller that is dead starts no other."""
+        self._ending.counts["steps"] += 1
+        if self._operator.operators.current in self._dying:
+            raise Killed(name)
+
+    def _strike(self, trouble: Trouble, call: Call) -> None:
+        world, place = self._operator.world, {"service": call.service, "operation": call.operation}
+        match trouble.kind:
+            case "kill_before":
+                raise Killed
+            case "kill_after":
+                self._after.append(trouble)
+            case "kill_controller":
+                self._dying.add(self._operator.operators.current)
+            case "slow":
+                self._operator.operators.pause(trouble.seconds)
+            case "pipeline":
+                world.raise_count()
+            case "lose_host":
+                if any(task.last_status == "RUNNING" for task in world.live_tasks()):
+                    world.lose_host(lease=trouble.seconds)
+            case "expired":
+                message = "The security token included in the request is expired"
+                world.faults.add("error", code="ExpiredTokenException", message=message, status=400)
+            case kind:
+                world.faults.add(kind, count=1, match=place)
+
+
+def happen(folder: Path, story: Story, *, seed: int = 0) -> Ending:
+    """The story, time, and one more run that nothing disturbs."""
+    ending = Ending()
+    with controller(folder, seed=seed) as operator:
+        story.build(operator.world)
+        before = operator.world.scaling()
+        trouble = _Trouble(operator, story.troubles, ending)
+        operator.around(before=trouble.before, after=trouble.after)
+        operator.step = trouble.step
+        _disturbed(operator, story, ending)
+        operator.around()
+        operator.step = lambda name: ending.counts.update(["steps"])
+        operator.world.faults.clear()
+        _afterwards(operator, story, ending)
+        ending.broken += operator.world.witness.broken
+        ending.broken += [f"the sandbox itself failed: {text}" for text in operator.world.engine.trouble]
+        ending.broken += list(_not_restored(operator, before))
+        ending.counts["cleaners"] = operator.world.witness.cleaners
+        ending.counts["foreign_overlaps"] = operator.world.witness.foreign_overlaps
+    return ending
+
+
+def _disturbed(operator: Controller, story: Story, ending: Ending) -> None:
+    ending.counts["faults"] += len(story.faults) + story.autoscaler
+    works = {
+        f"{number}": functools.partial(operator.unlock, f"{number}", **options)
+        for number, options in enumerate(story.options, start=1)
+    }
+    for name, outcome in operator.run(works).items():
+        ending.counts["runs"] += 1
+        if isinstance(outcome, Killed):
+            ending.told.append(f"operator {name} was killed")
+        elif isinstance(outcome, Played):
+            _tell(ending, name, outcome)
+        else:
+            raise outcome
+
+
+def _afterwards(operator: Controller, story: Story, ending: Ending) -> None:
+    world = operator.world
+    if story.impatient:
+        # Somebody comes at once: either nothing was left, or they are told who is at work.
+        ending.counts["runs"] += 1
+        _tell(ending, "impatient", operator.unlock("8", **_LAST_OPTIONS))
+    world.advance(MUCH_LATER, tick=30.0)
+    played = operator.unlock("9", **_LAST_OPTIONS)
+    ending.counts["runs"] += 1
+    _tell(ending, "last", played)
+    if played.failed:
+        ending.broken.append(f"the undisturbed run failed: {played.msg}")
+    world.advance(120.0)
+
+
+def _tell(ending: Ending, name: str, played: Played) -> None:
+    ending.told.append(f"operator {name}: {'failed: ' if played.failed else ''}{played.msg or _summary(played)}")
+
+
+def _summary(played: Played) -> str:
+    result: dict[str, Any] = played.facts.get("qdrant_unlock_result") or {}
+    return " ".join(result.get("summary", []))
+
+
+def _not_restored(operator: Controller, before: object) -> Iterator[str]:
+    world = operator.world
+    service: Service = world.service
+    if service.desired != 1:
+        yield f"the desired count is {service.desired} in the end"
+    if not service.steady:
+        yield f"the service is not healthy in the end: {world.told()}"
+    if world.scaling() != before:
+        yield f"the autoscaling was {before} and is {world.scaling()}"
+    if world.tags_left():
+        yield f"tags are left: {', '.join(world.tags_left())}"
+
+
+__all__ = ["Ending", "happen"]
