@@ -32,8 +32,8 @@ _OPERATIONS = (
 )  # fmt: skip
 _DENIABLE = (*_OPERATIONS, "DescribeTargetGroups", "GetTaskProtection")
 # Seconds, far below the role's defaults and far above what this AWS needs: a fault for good must end a run soon.
-TIMEOUTS = {"quiesce": 40, "capacity": 6, "clean": 40, "redeploy": 40, "verify": 25}
-HELD_TIMEOUT = 25
+TIMEOUTS = {"quiesce": 40, "capacity": 6, "clean": 15, "redeploy": 40, "verify": 25}
+HELD_TIMEOUT = 20
 
 
 @dataclass(frozen=True)
