@@ -22,7 +22,10 @@ _OWNER_LENGTH = 150
 
 @dataclass(frozen=True)
 class Claim:
-    """One run's claim: `since` and `until` (when it counts as dead, if nobody can tell) are UTC texts."""
+    """One run's claim: `since` and `until` (when it counts as dead, if nobody can tell) are UTC texts.
+
+    A run that ends, but leaves something to be finished, gives its claim up: then both are the same.
+    """
 
     id: str
     owner: str
@@ -36,6 +39,10 @@ class Claim:
     @property
     def value(self) -> str:
         return f"{self.owner[:_OWNER_LENGTH]} since {self.since} until {self.until}"
+
+    @property
+    def given_up(self) -> bool:
+        return bool(self.since) and self.since == self.until
 
     @property
     def who(self) -> str:

@@ -120,7 +120,22 @@ def restore(
         check_mode=check_mode,
         clock=clock,
     )
+    if not wanted.remove_tags and not check_mode:
+        _give_up(aws, wanted=wanted, arn=str(found["serviceArn"]))
     return {**result, "stopped": stopped, "changed": bool(result["changed"] or stopped)}
+
+
+def _give_up(aws: Aws, *, wanted: Restoration, arn: str) -> None:
+    """Say by the claim itself that its run is over: nobody has to wait for its lease, and no watchdog acts on it."""
+    given_up = [replace(claim, until=claim.since) for claim in claims_in(wanted.claim)]
+    if given_up:
+        aws.call(
+            "ecs",
+            "TagResource",
+            doing=f"give up the claim on {wanted.name}",
+            resourceArn=arn,
+            tags=[{"key": claim.key, "value": claim.value} for claim in given_up],
+        )
 
 
 def _end_tasks(aws: Aws, *, wanted: Restoration, say: Callable[[str], None], clock: Clock) -> list[str]:
@@ -266,7 +281,7 @@ def _is_claimed(aws: Aws, wanted: Restoration) -> bool | None:
         found = peek_service(aws, cluster=wanted.cluster, service=wanted.service)
     except OperationFailed:
         return None
-    return found is not None and set(wanted.claim) <= set(tags_of(found))
+    return found is not None and wanted.claim.items() <= tags_of(found).items()
 
 
 def _take_over(aws: Aws, *, wanted: Restoration, clock: Clock) -> Restoration | None:
@@ -274,7 +289,7 @@ def _take_over(aws: Aws, *, wanted: Restoration, clock: Clock) -> Restoration | 
     where the playbook's claim is not there."""
     found = peek_service(aws, cluster=wanted.cluster, service=wanted.service)
     tags = {} if found is None else tags_of(found)
-    earlier = [claim for claim in claims_in(tags) if claim.key in wanted.claim]
+    earlier = [claim for claim in claims_in(tags) if wanted.claim.get(claim.key) == claim.value]
     if not earlier:
         return None
     now = clock.utcnow()

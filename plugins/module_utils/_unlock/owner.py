@@ -70,7 +70,7 @@ def _runs(name: str, here: str) -> bool | None:
 def held_by_another(claim: Claim, *, here: str, now: datetime, runs: Callable[[str, str], bool | None] = _runs) -> bool:
     """Whether the run that wrote this may still be at work: its process lives, or, where that can't be seen from
     here, its lease has not ended."""
-    if claim.owner == here:
+    if claim.owner == here or claim.given_up:
         return False
     alive = runs(claim.owner, here)
     if alive is not None:

@@ -8,18 +8,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import place
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import held_by_another
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_restore import main
 from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import CLUSTER, SERVICE, World, task, task_arn
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
 
-CLAIM = {"wwhd.qdrant_ops:claim:unlock-1": "ann@box/1+1+aa since 2026-11-23T15:00:00.000Z until x"}
+CLAIM = {
+    "wwhd.qdrant_ops:claim:unlock-1": "ann@box/1+1+aa since 2026-11-23T15:00:00.000Z until 2026-11-23T16:00:00.000Z"
+}
 STATE = {"wwhd.qdrant_ops:desired_count": "1"}
 KEYS = [*CLAIM, *STATE]
 CLEANER = {"group": "family:clear-qdrant-locks", "started_by": "unlock-1"}
@@ -53,6 +58,14 @@ def stoppable(world: World, clock: FakeClock) -> None:
         return {"task": world.tasks[0]}
 
     world.overrides["ecs:StopTask"] = [stop]
+
+
+@pytest.fixture
+def dead() -> int:
+    """The pid of a process that is no more."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
 
 
 def test_a_run_that_ended_well_gives_back_only_its_tags() -> None:
@@ -103,6 +116,20 @@ def test_it_does_not_start_beside_a_task_that_is_still_ending(ends: float, faile
         assert "another task must not start beside it" in outcome.msg
 
 
+def test_a_service_that_is_left_stopped_is_free_for_the_next_run(dead: int) -> None:
+    world = claimed(World(desired=0))
+    outcome, aws = restore(world, desired_count=0, remove_tags=[])
+    assert not outcome.failed, outcome.msg
+    assert writes(aws) == ["TagResource"]
+    (claim,) = claims_in({tag["key"]: tag["value"] for tag in world.service["tags"]})
+    assert claim.given_up
+    assert not held_by_another(claim, here="bob@far/1+1+bb", now=datetime(2026, 11, 23, 15, 1, tzinfo=UTC))
+    # The watchdog of that run, which ends with its playbook, leaves it so.
+    outcome, aws = watchdog(world, FakeClock(), dead)
+    assert outcome.result["outcome"] == "released"
+    assert writes(aws) == []
+
+
 def watchdog(world: World, clock: FakeClock, pid: int, **args: Any) -> tuple[Outcome, RecordedAws]:
     return restore(
         world,
@@ -112,14 +139,6 @@ def watchdog(world: World, clock: FakeClock, pid: int, **args: Any) -> tuple[Out
         family="clear-qdrant-locks",
         after={"pid": pid, "place": place(), **args},
     )
-
-
-@pytest.fixture
-def dead() -> int:
-    """The pid of a process that is no more."""
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    return done.pid
 
 
 def test_the_service_of_a_playbook_that_died_is_put_back(dead: int, tmp_path: Path) -> None:
