@@ -27,6 +27,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services impo
     tags_of,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
+    Described,
     census,
     is_gone,
     short_id,
@@ -125,6 +126,11 @@ def restore(
     return {**result, "stopped": stopped, "changed": bool(result["changed"] or stopped)}
 
 
+def _told(known: Described) -> str:
+    unknown = [f"{short_id(arn)} (which AWS lists, but cannot describe)" for arn in known.missing]
+    return "; ".join([*map(task_text, known.tasks), *unknown])
+
+
 def _give_up(aws: Aws, *, wanted: Restoration, arn: str) -> None:
     """Say by the claim itself that its run is over: nobody has to wait for its lease, and no watchdog acts on it."""
     given_up = [replace(claim, until=claim.since) for claim in claims_in(wanted.claim)]
@@ -143,11 +149,13 @@ def _end_tasks(aws: Aws, *, wanted: Restoration, say: Callable[[str], None], clo
     calm = 0
     stopped: dict[str, None] = {}
 
-    def read() -> list[dict[str, Any]]:
+    def read() -> Described:
         nonlocal calm
-        tasks = census(aws, cluster=wanted.cluster, family=wanted.family).tasks
-        live = [t for t in tasks if str(t.get("startedBy") or "").startswith(str(wanted.own)) and not is_gone(t)]
-        calm = 0 if live else calm + 1
+        known = census(aws, cluster=wanted.cluster, family=wanted.family)
+        own = [task for task in known.tasks if str(task.get("startedBy") or "").startswith(str(wanted.own))]
+        live = [task for task in own if not is_gone(task)]
+        # One that AWS lists but cannot describe may be ours, and alive.
+        calm = 0 if live or known.missing else calm + 1
         for arn in (str(task["taskArn"]) for task in live):
             if arn not in stopped:
                 aws.call(
@@ -160,12 +168,12 @@ def _end_tasks(aws: Aws, *, wanted: Restoration, say: Callable[[str], None], clo
                 )
                 stopped[arn] = None
                 say(f"Stopped the run's task {short_id(arn)}.")
-        return live
+        return Described(live, known.missing)
 
     try:
-        poll(read, done=lambda live: calm >= _CALM_LOOKS, timeout=_END_TIMEOUT, pace=_PACE, clock=clock)
+        poll(read, done=lambda known: calm >= _CALM_LOOKS, timeout=_END_TIMEOUT, pace=_PACE, clock=clock)
     except TimedOut as error:
-        alive = "; ".join(map(task_text, error.observation.value))
+        alive = _told(error.observation.value)
         raise OperationFailed(
             f"Could not restore {wanted.name}: the run's own task did not end within {_END_TIMEOUT:.0f} s ({alive}),"
             " and the service must not start beside it. Stop that task, then run the playbook again.",
@@ -179,26 +187,27 @@ def _await_ending(aws: Aws, *, wanted: Restoration, say: Callable[[str], None], 
     start another one beside them at once (facts.md A.4), which is what makes locks, or two writers."""
     told = False
 
-    def read() -> list[dict[str, Any]]:
+    def read() -> Described:
         nonlocal told
-        tasks = census(aws, cluster=wanted.cluster, serviceName=wanted.service).tasks
-        ending = [task for task in tasks if task.get("desiredStatus") == "STOPPED" and not is_gone(task)]
-        if ending and not told:
+        known = census(aws, cluster=wanted.cluster, serviceName=wanted.service)
+        tasks = [task for task in known.tasks if task.get("desiredStatus") == "STOPPED" and not is_gone(task)]
+        ending = Described(tasks, known.missing)
+        if tasks and not told:
             told = True
-            say(f"Waiting for the end of {'; '.join(map(task_text, ending))}: no other task may start beside it.")
+            say(f"Waiting for the end of {_told(ending)}: no other task may start beside it.")
         return ending
 
     try:
         poll(
             read,
-            done=lambda ending: not ending,
-            fingerprint=lambda ending: tuple(map(task_fingerprint, ending)),
+            done=lambda ending: not ending.tasks and not ending.missing,
+            fingerprint=lambda ending: tuple(map(task_fingerprint, ending.tasks)),
             timeout=wanted.timeout,
             pace=_PACE,
             clock=clock,
         )
     except TimedOut as error:
-        alive = "; ".join(map(task_text, error.observation.value))
+        alive = _told(error.observation.value)
         raise OperationFailed(
             f"Could not restore {wanted.name}: {alive} did not end within {wanted.timeout:.0f} s, and another task must"
             " not start beside it. Its desired count stays 0 and its tags stay: run the playbook again."
