@@ -20,6 +20,8 @@ from sandbox.client import CHECKOUT, Sandbox
 
 POLICIES = CHECKOUT / "docs" / "iam"
 OPERATOR, READ_ONLY, INSPECT = "operator", "operator-read-only", "inspect"
+# Each holds all of the one before: whoever may unlock may also look.
+LADDER = (READ_ONLY, INSPECT, OPERATOR)
 
 _PREFIXES = {"elbv2": "elasticloadbalancing", "efs": "elasticfilesystem"}
 _RENAMED: dict[tuple[str, str], str] = {}
@@ -103,8 +105,7 @@ class Ledger:
 
     def enter(self, call: Mapping[str, Any], *, mode: str) -> None:
         for action in actions_of(call):
-            # Whoever may unlock may also look: operator.json holds what every playbook needs.
-            for policy in dict.fromkeys((mode, OPERATOR)):
+            for policy in LADDER[LADDER.index(mode) :]:
                 self.used.setdefault(policy, set()).add(action)
                 if action not in allowed(policy):
                     fault = f"{call['service']}:{call['operation']} needs {action}, which docs/iam/{policy}.json lacks"
@@ -139,7 +140,7 @@ class Ledger:
         """What a policy allows and no test has called, in sentences."""
         return [
             f"docs/iam/{policy}.json allows {action}, which nothing has called"
-            for policy in (OPERATOR, READ_ONLY, INSPECT)
+            for policy in LADDER
             for action in sorted(allowed(policy) - self.used.get(policy, set()))
         ]
 
@@ -148,6 +149,7 @@ LEDGER = Ledger()
 
 __all__ = [
     "INSPECT",
+    "LADDER",
     "LEDGER",
     "OPERATOR",
     "POLICIES",

