@@ -33,6 +33,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "logs_never": ("family",),
     "no_exit_code": ("family",),
     "autoscaler": ("service",),
+    "rebalance": ("service",),
 }
 VARIANTS = {
     "mount": ("timeout", "denied", "missing", "unresolved", "reset"),

@@ -241,8 +241,10 @@ class Service:
     minimum_percent: int = 100
     maximum_percent: int = 200
     breaker: dict[str, Any] = field(default_factory=dict)
+    strategy: dict[str, Any] = field(default_factory=lambda: {"strategy": "ROLLING", "bakeTimeInMinutes": 0})
     grace: float = 0.0
     az_rebalancing: str = "DISABLED"
+    leaving: Task | None = None
     propagate_tags: str = "NONE"
     managed_tags: bool = False
     tags: dict[str, str] = field(default_factory=dict)
