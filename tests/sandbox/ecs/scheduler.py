@@ -62,11 +62,14 @@ def _of_primary(service: Service, task: Task) -> bool:
 
 def _autoscale(engine: Engine, service: Service) -> None:
     """The scale-out that an alarm or a schedule would do: below the minimum, desired is lifted to it."""
-    if not (engine.settings.autoscaler_acts or engine.faults.active("autoscaler", service=service.name)):
+    fault = engine.faults.active("autoscaler", service=service.name)
+    if not engine.settings.autoscaler_acts and fault is None:
         return
+    scheduled = fault is not None and fault.settings.get("by") == "schedule"
+    way = "ScheduledScalingSuspended" if scheduled else "DynamicScalingOutSuspended"
     target = engine.cloud.scalable_target(service.region, f"service/{service.cluster.name}/{service.name}")
     now = engine.clock.now()
-    if target is None or service.desired >= target[0] or target[2].get("DynamicScalingOutSuspended"):
+    if target is None or service.desired >= target[0] or target[2].get(way):
         service.below_minimum_since = None
     elif service.below_minimum_since is None:
         service.below_minimum_since = now
