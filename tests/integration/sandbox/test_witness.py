@@ -74,7 +74,7 @@ def test_stop_first_alone_does_not_keep_two_stores_apart(world: Any) -> None:
 
 def test_one_after_the_other_is_no_overlap_and_a_reset_forgets(world: Any) -> None:
     stop_service(world)
-    run(world, "after", "echo done")
+    world.until_stopped(run(world, "after", "echo done"))
     world.update(desiredCount=1)
     world.until(lambda: world.service()["runningCount"] == 1, "running again")
     seen = world.sandbox.witness()
