@@ -52,6 +52,7 @@ class _Seen:
     role: str
     family: str
     group: str
+    began: float = 0.0
     uses: list[_Use] = field(default_factory=list)
     started: float | None = None
     ended: float | None = None
@@ -121,6 +122,7 @@ class Witness:
                     span.unjudged = span.unjudged or f"task {task.id} ({seen.role}) started beside it"
         if seen.role == "cleaner":
             self._open(seen, {root for root in roots if root is not None})
+        seen.began = self._engine.clock.wall()
 
     def started(self, task: Task, run: ContainerRun) -> None:
         """Right after a container's process was started."""
@@ -128,8 +130,8 @@ class Witness:
         assert run.process is not None
         use = _Use(run.process, _mounts(task, run))
         seen.uses.append(use)
-        now = self._engine.clock.wall()
-        seen.started = seen.started or now
+        # From before the launch: a process may have ended before this is reached.
+        seen.started = seen.began
         beside = [
             other.named() | {"writes": any(found.writes for found in met)}
             for other in self._seen.values()
@@ -139,7 +141,7 @@ class Witness:
             return
         known = next((entry for entry in self._overlaps if entry["started"]["task"] == seen.id), None)
         if known is None:
-            known = {"started": seen.named() | {"writes": False}, "beside": [], "at": now}
+            known = {"started": seen.named() | {"writes": False}, "beside": [], "at": self._engine.clock.wall()}
             self._overlaps.append(known)
         known["started"]["writes"] |= use.writes
         met_before = {entry["task"] for entry in known["beside"]}
