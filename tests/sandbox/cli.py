@@ -165,7 +165,8 @@ def _fault(arguments: argparse.Namespace) -> None:
     match: dict[str, str] = {}
     for pair in pairs:
         key, _other, value = pair.partition("=")
-        if key in ("operation", "family", "service", "writes"):
+        setting = kind == "raise_count" and key == "service"
+        if key in ("operation", "family", "service", "writes") and not setting:
             match[key] = value
         else:
             settings[key] = _number(value)

@@ -151,6 +151,10 @@ class Sandbox:
     def fault(self, kind: str, **settings: Any) -> dict[str, Any]:
         return self.control("fault", kind=kind, **settings)
 
+    def witness(self) -> dict[str, Any]:
+        """Who used the file systems beside whom since the last reset, and what cleaners did there."""
+        return self.control("witness")
+
     def calls(self) -> list[dict[str, Any]]:
         """The call log, oldest first."""
         return [json.loads(line) for line in Path(self.state["calls"]).read_text().splitlines()]

@@ -52,7 +52,7 @@ class Controller:
             "ping": self.ping,
             "status": self.status, "reset": self.reset, "break": self.break_, "fault": self.fault,
             "clear_faults": self.clear_faults, "settings": self.settings, "logs": self.logs, "release": self.release,
-            "down": self.down,
+            "down": self.down, "witness": self.witness,
         }  # fmt: skip
         if verb not in verbs:
             raise ControlError(f"unknown verb {verb!r}: use one of {', '.join(verbs)}")
@@ -187,6 +187,10 @@ class Controller:
 
     def fault(self, *, kind: str, **settings: Any) -> dict[str, Any]:
         return {"number": self.faults.add(kind, **settings).number}
+
+    def witness(self) -> dict[str, Any]:
+        """What was seen since the last reset (`ecs/witness.py`)."""
+        return self.engine.call(self.engine.witness.report)
 
     def clear_faults(self) -> dict[str, Any]:
         self.faults.clear()

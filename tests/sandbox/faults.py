@@ -33,6 +33,8 @@ PLACES: dict[str, tuple[str, ...]] = {
     "logs_never": ("family",),
     "no_exit_code": ("family",),
     "autoscaler": ("service",),
+    "rebalance": ("service",),
+    "raise_count": _CALL,
 }
 VARIANTS = {
     "mount": ("timeout", "denied", "missing", "unresolved", "reset"),
@@ -74,6 +76,10 @@ class Faults:
                 raise ValueError(f"{kind} cannot match {key!r}: use {', '.join(PLACES[kind])}")
         if skip < 0 or (skip and kind in CONDITIONS):
             raise ValueError(f"{kind} cannot skip {skip}")
+        if kind == "raise_count":
+            _check_raise(settings)
+        if settings.get("by", "alarm") not in ("alarm", "schedule"):
+            raise ValueError(f"{kind} is by alarm or by schedule, not by {settings['by']!r}")
         variant = settings.get("variant")
         if variant is not None and variant not in VARIANTS.get(kind, ()):
             raise ValueError(f"{kind} has no variant {variant!r}: use {', '.join(VARIANTS.get(kind, ())) or 'none'}")
@@ -120,6 +126,12 @@ class Faults:
                 {"number": f.number, "kind": f.kind, "left": f.left, "match": f.match, "skip": f.skip, **f.settings}
                 for f in self._faults
             ]
+
+
+def _check_raise(settings: dict[str, Any]) -> None:
+    to, unknown = settings.get("to"), sorted(set(settings) - {"to", "service", "cluster"})
+    if not isinstance(to, int) or to < 0 or unknown:
+        raise ValueError(f"raise_count needs the count (to=1), a service and a cluster if need be, not {unknown or to}")
 
 
 __all__ = ["API_KINDS", "UNANSWERED", "Fault", "Faults"]

@@ -64,7 +64,9 @@ def after_registration(request: ApiRequest, answer: Answer, *, engine: Engine, c
         if target is None or service is None or service.status != "ACTIVE":
             return
         low, high, suspended = target
-        held = any(suspended.values()) and not engine.settings.register_target_moves_when_suspended
+        # Each direction for itself: scaling in may go on while scaling out is suspended.
+        way = "DynamicScalingOutSuspended" if service.desired < low else "DynamicScalingInSuspended"
+        held = suspended.get(way) and not engine.settings.register_target_moves_when_suspended
         if not held and not low <= service.desired <= high:
             scheduler.set_desired(engine, service, min(max(service.desired, low), high))
     engine.wake()

@@ -48,7 +48,9 @@ def stale_lock(
         if live is None:
             raise ControlError("no task of the service is running: run `reset` first")
         lifecycle.lose_host(control.engine, live)
-        control.stale += hold_stale(lock_files(control.data), seconds=seconds)
+        locks = hold_stale(lock_files(control.data), seconds=seconds)
+        control.stale += locks
+        control.engine.witness.watch(locks)
         return live, {task.id for task in control.engine.tasks_of(service)}
 
     lost, before = control.engine.call(vanish)

@@ -23,7 +23,7 @@ from moto.moto_server.werkzeug_app import (
 )  # fmt: skip
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from sandbox import gaps, killing
+from sandbox import gaps, killing, pipeline
 from sandbox.answers import Answer, error_answer, error_code, json_answer
 from sandbox.calls import CallLog
 from sandbox.cloud import Cloud
@@ -89,6 +89,9 @@ class Server:
             answer = self._instead(request, fault)
             if answer is None and not (fault and fault.kind in ("reset_before", "kill_before")):
                 answer = self._dispatch(request, environ, body)
+                raised = self._faults.take("raise_count", **place) if answer.status < 400 else None
+                if raised is not None:
+                    pipeline.raise_count(self._engine, **raised.settings)
         finally:
             lost = fault is not None and fault.kind in UNANSWERED
             status = None if lost or answer is None else answer.status

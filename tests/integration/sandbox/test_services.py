@@ -256,3 +256,104 @@ def test_a_service_deployments_api_that_is_absent_answers_as_aws_answers_unknown
     with pytest.raises(ClientError) as caught:
         world.ecs.list_service_deployments(cluster=CLUSTER, service="wwhd-backend")
     assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
+
+
+@pytest.mark.sandbox_service("stopped")
+@pytest.mark.parametrize(
+    ("created", "changes", "shown", "refused"),
+    [
+        ({}, {}, "ENABLED", ""),
+        ({"deploymentConfiguration": STOP_FIRST}, {}, "DISABLED", ""),
+        ({"availabilityZoneRebalancing": "DISABLED"}, {}, "DISABLED", ""),
+        ({"availabilityZoneRebalancing": "DISABLED"}, {"availabilityZoneRebalancing": "ENABLED"}, "ENABLED", ""),
+        ({}, {"deploymentConfiguration": STOP_FIRST}, "ENABLED", "updated"),
+        ({}, {"deploymentConfiguration": STOP_FIRST, "availabilityZoneRebalancing": "DISABLED"}, "DISABLED", ""),
+        ({"deploymentConfiguration": STOP_FIRST}, {"availabilityZoneRebalancing": "ENABLED"}, "DISABLED", "updated"),
+        (
+            {"availabilityZoneRebalancing": "ENABLED", "deploymentConfiguration": STOP_FIRST}, {}, "", "created",
+        ),
+    ],
+)  # fmt: skip
+def test_zone_rebalancing_and_a_maximum_of_100_percent_exclude_each_other(
+    world: Any, created: dict[str, Any], changes: dict[str, Any], shown: str, refused: str
+) -> None:
+    def ask() -> None:
+        world.create_service("zones", world.register("zones", script=SLEEP), desiredCount=0, **created)
+        deployment = world.service("zones")["deployments"][0]["id"]
+        world.update("zones", **changes)
+        assert [found["id"] for found in world.service("zones")["deployments"]] == [deployment]
+
+    if refused:
+        text = f"The service couldn't be {refused} because Availability Zone Rebalancing does not support"
+        with pytest.raises(ClientError, match=text):
+            ask()
+    else:
+        ask()
+    if shown:
+        assert world.service("zones")["availabilityZoneRebalancing"] == shown
+
+
+@pytest.mark.sandbox_service("stopped")
+def test_rebalancing_starts_a_second_task_and_then_stops_the_first(world: Any) -> None:
+    world.create_service("zones", world.register("zones", script=SLEEP))
+    world.until(lambda: world.rollout("zones") == "COMPLETED", "COMPLETED")
+    (first,) = world.tasks("zones")
+    deployment = world.service("zones")["deployments"][0]["id"]
+    world.sandbox.fault("rebalance", count=1, match={"service": "zones"})
+    both = world.until(lambda: len(world.tasks("zones")) == 2 and world.tasks("zones"), "a second task")
+    assert first["taskArn"] in {task["taskArn"] for task in both}
+    stopped = world.until_stopped(first["taskArn"])
+    assert stopped["stopCode"] == "ServiceSchedulerInitiated"
+    (second,) = world.tasks("zones")
+    assert second["startedAt"] < stopped["stoppingAt"]
+    service = world.service("zones")
+    assert [found["id"] for found in service["deployments"]] == [deployment]
+    assert service["deployments"][0]["rolloutState"] == "COMPLETED"
+    assert any("AZ Rebalancing in progress." in text for text in events(world, "zones"))
+
+
+@pytest.mark.sandbox_service("stopped")
+@pytest.mark.parametrize(
+    ("created", "changes"),
+    [
+        ({"availabilityZoneRebalancing": "DISABLED"}, {}),
+        ({"deploymentConfiguration": STOP_FIRST}, {}),
+        ({}, {"desiredCount": 0}),
+    ],
+)
+def test_rebalancing_leaves_alone_what_it_may_not_touch(
+    world: Any, created: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    world.create_service("zones", world.register("zones", script=SLEEP), **created)
+    world.until(lambda: world.rollout("zones") == "COMPLETED", "COMPLETED")
+    if changes:
+        world.update("zones", **changes)
+        world.until(lambda: world.service("zones")["runningCount"] == 0, "scaled in")
+    world.sandbox.fault("rebalance", match={"service": "zones"})
+    with pytest.raises(AssertionError):
+        world.until(lambda: "AZ Reb" in str(events(world, "zones")), "rebalanced all the same", 0.7)
+    assert len(world.tasks("zones")) == (0 if changes else 1)
+
+
+@pytest.mark.sandbox_service("stopped")
+def test_scaling_in_while_zones_are_rebalanced_stops_both_tasks(world: Any) -> None:
+    world.create_service("zones", world.register("zones", script=SLEEP))
+    world.until(lambda: world.rollout("zones") == "COMPLETED", "COMPLETED")
+    world.sandbox.fault("rebalance", match={"service": "zones"})
+    world.until(lambda: len(world.tasks("zones")) == 2, "a second task")
+    world.update("zones", desiredCount=0)
+    world.until(lambda: not world.tasks("zones"), "both stopped")
+
+
+@pytest.mark.sandbox_service("stopped")
+@pytest.mark.parametrize("strategy", ["ROLLING", "BLUE_GREEN", "LINEAR", "CANARY"])
+def test_a_deployment_strategy_is_shown(world: Any, strategy: str) -> None:
+    definition = world.register("green")
+    world.create_service("green", definition, desiredCount=0, deploymentConfiguration={"strategy": strategy})
+    assert world.service("green")["deploymentConfiguration"]["strategy"] == strategy
+    told = {"strategy": strategy, "bakeTimeInMinutes": 7}
+    shown = world.update(deploymentConfiguration=told)["deploymentConfiguration"]
+    assert {key: shown[key] for key in told} == told
+    assert (shown["maximumPercent"], shown["minimumHealthyPercent"]) == (200, 100)
+    with pytest.raises(ClientError, match="Member must satisfy enum value set"):
+        world.update("green", deploymentConfiguration={"strategy": "BIG_BANG"})

@@ -24,6 +24,7 @@ from sandbox.ecs.errors import cluster_not_found
 from sandbox.ecs.logs import LogDelivery
 from sandbox.ecs.model import Cluster, Service, Settings, Task
 from sandbox.ecs.targets import Targets
+from sandbox.ecs.witness import Witness
 from sandbox.faults import Faults
 from sandbox.runtime import Runtime
 
@@ -41,6 +42,7 @@ class Engine:
         self.clock, self.cloud, self.runtime = clock, cloud, runtime
         self.targets, self.faults, self.workdir = targets, faults, workdir
         self.lock = threading.RLock()
+        self.witness = Witness(self)
         self.logs = LogDelivery(cloud=cloud, clock=clock, faults=faults)
         self.settings = Settings()
         self.definitions: dict[str, Definitions] = {}
@@ -88,6 +90,7 @@ class Engine:
             for task in self.tasks.values():
                 lifecycle.kill_and_wait(task)
             self.faults.clear()
+            self.witness.clear()
             self.logs.clear()
             self.settings = Settings()
             self.logs.delay = self.settings.log_delay

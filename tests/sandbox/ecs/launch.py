@@ -118,12 +118,14 @@ def start(engine: Engine, task: Task) -> None:
     for container in task.containers:
         for mapping in container.definition.get("portMappings") or []:
             task.ports.setdefault(int(mapping["containerPort"]), free_port())
+    engine.witness.starting(task)
     for container in task.containers:
         stream = _stream(task, container)
         if stream is not None:
             engine.logs.open(stream)
         container.process = engine.runtime.run(specification(task, container), _sink(engine, container, stream))
         container.last_status = "RUNNING"
+        engine.witness.started(task, container)
 
 
 def _sink(engine: Engine, container: ContainerRun, stream: Stream | None) -> Any:

@@ -51,6 +51,7 @@ def poll(engine: Engine, task: Task) -> None:
                 hidden = engine.faults.take("no_exit_code", family=task.definition.family)
                 run.exit_code = None if hidden else code
                 task.version += 1
+                engine.witness.ended(task)
 
 
 def _provisioning(engine: Engine, task: Task) -> None:
@@ -128,6 +129,7 @@ def _stopping(engine: Engine, task: Task) -> None:
     now = engine.clock.now()
     for run in task.containers:
         if run.live and run.process is not None and now >= task.since + _stop_timeout(engine, run):
+            engine.witness.signalled(task)
             run.process.kill()
     if task.all_ended() and now >= task.due:
         _enter_deprovisioning(engine, task)
@@ -159,7 +161,7 @@ def begin_stop(engine: Engine, task: Task, *, code: str, reason: str, drain: boo
         _tell_targets(engine, task, "(task {task}) has begun draining connections on 1 tasks.")
         task.enter("DEACTIVATING", now=engine.clock.now(), lasts=draining)
         if task.essential_ended():
-            _terminate(task)
+            _terminate(engine, task)
     else:
         _enter_stopping(engine, task)
 
@@ -174,6 +176,7 @@ def fail_to_start(engine: Engine, task: Task, reason: str) -> None:
 def lose_host(engine: Engine, task: Task) -> None:
     """The machine under a task vanishes: its processes are gone at once and nobody learns how they ended."""
     engine.targets.deregister(task)
+    engine.witness.signalled(task)
     kill_and_wait(task)
     for run in task.containers:
         run.last_status, run.exit_code = "STOPPED", None
@@ -202,11 +205,12 @@ def _tell_targets(engine: Engine, task: Task, text: str) -> None:
 
 def _enter_stopping(engine: Engine, task: Task) -> None:
     task.times["stoppingAt"] = engine.clock.wall()
-    _terminate(task)
+    _terminate(engine, task)
     task.enter("STOPPING", now=engine.clock.now(), lasts=engine.settings.stopping)
 
 
-def _terminate(task: Task) -> None:
+def _terminate(engine: Engine, task: Task) -> None:
+    engine.witness.signalled(task)
     for run in task.containers:
         if run.live and run.process is not None:
             run.process.terminate()
@@ -219,6 +223,7 @@ def _enter_deprovisioning(engine: Engine, task: Task) -> None:
         task.times["executionStoppedAt"] = wall
     for run in task.containers:
         run.last_status = "STOPPED"
+    engine.witness.ended(task)
     task.enter("DEPROVISIONING", now=engine.clock.now(), lasts=engine.settings.deprovisioning)
 
 

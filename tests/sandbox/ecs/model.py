@@ -21,7 +21,7 @@ STARTING = ("PROVISIONING", "PENDING", "ACTIVATING")
 
 @dataclass
 class Settings:
-    """What a test may switch. Durations are AWS seconds."""
+    """What a test may switch. Durations are AWS seconds; families that begin with `cleaner_family` are cleaners."""
 
     provisioning: float = 3.0
     pending: float = 7.0
@@ -38,6 +38,7 @@ class Settings:
     missing_seconds: float = 0.0
     missing_polls: int = 0
     autoscaler_delay: float = 20.0
+    cleaner_family: str = "clear-qdrant-locks"
     autoscaler_acts: bool = False
     register_target_moves_when_suspended: bool = False
     deactivating_counts_as_running: bool = False
@@ -240,8 +241,10 @@ class Service:
     minimum_percent: int = 100
     maximum_percent: int = 200
     breaker: dict[str, Any] = field(default_factory=dict)
+    strategy: dict[str, Any] = field(default_factory=lambda: {"strategy": "ROLLING", "bakeTimeInMinutes": 0})
     grace: float = 0.0
     az_rebalancing: str = "DISABLED"
+    leaving: Task | None = None
     propagate_tags: str = "NONE"
     managed_tags: bool = False
     tags: dict[str, str] = field(default_factory=dict)

@@ -29,6 +29,7 @@ def reconcile(engine: Engine, service: Service) -> None:
         return
     tasks = engine.tasks_of(service)
     _autoscale(engine, service)
+    _rebalance(engine, service, tasks)
     _stop_unhealthy(engine, service, tasks)
     deployments.count_start_failures(engine, service, tasks)
     stopped = _stop_surplus(engine, service, tasks)
@@ -61,16 +62,39 @@ def _of_primary(service: Service, task: Task) -> bool:
 
 def _autoscale(engine: Engine, service: Service) -> None:
     """The scale-out that an alarm or a schedule would do: below the minimum, desired is lifted to it."""
-    if not (engine.settings.autoscaler_acts or engine.faults.active("autoscaler", service=service.name)):
+    fault = engine.faults.active("autoscaler", service=service.name)
+    if not engine.settings.autoscaler_acts and fault is None:
         return
+    scheduled = fault is not None and fault.settings.get("by") == "schedule"
+    way = "ScheduledScalingSuspended" if scheduled else "DynamicScalingOutSuspended"
     target = engine.cloud.scalable_target(service.region, f"service/{service.cluster.name}/{service.name}")
     now = engine.clock.now()
-    if target is None or service.desired >= target[0] or target[2].get("DynamicScalingOutSuspended"):
+    if target is None or service.desired >= target[0] or target[2].get(way):
         service.below_minimum_since = None
     elif service.below_minimum_since is None:
         service.below_minimum_since = now
     elif now - service.below_minimum_since >= engine.settings.autoscaler_delay:
         set_desired(engine, service, target[0])
+
+
+def _rebalance(engine: Engine, service: Service, tasks: list[Task]) -> None:
+    """What AWS does by itself when zones are out of balance: it starts a second task, and then stops the first."""
+    if service.leaving is not None and (not service.leaving.wanted or not _of_primary(service, service.leaving)):
+        service.leaving = None
+    room = math.floor(service.desired * service.maximum_percent / 100) > service.desired
+    fit = service.az_rebalancing == "ENABLED" and service.desired >= 1 and room and service.steady
+    if service.leaving is not None or not fit or not engine.faults.take("rebalance", service=service.name):
+        return
+    service.leaving = min((t for t in tasks if t.wanted and not protected(engine, t)), default=None, key=_age)
+    if service.leaving is not None:
+        zone = service.leaving.network.zone
+        deployments.event(
+            engine, service, f"is not AZ balanced with {service.desired} tasks in {zone}. AZ Rebalancing in progress."
+        )
+
+
+def _age(task: Task) -> float:
+    return task.created_at
 
 
 def set_desired(engine: Engine, service: Service, desired: int) -> None:
@@ -107,8 +131,13 @@ def _stop_surplus(engine: Engine, service: Service, tasks: list[Task]) -> list[T
     keep = primary.desired if primary is not None else 0
     minimum = math.ceil(service.desired * service.minimum_percent / 100)
     healthy = sum(1 for task in wanted if is_healthy(engine, task))
-    mine = sorted((task for task in wanted if _of_primary(service, task)), key=lambda t: _worth(engine, t))
+    mine = sorted(
+        (task for task in wanted if _of_primary(service, task) and task is not service.leaving),
+        key=lambda t: _worth(engine, t),
+    )
     surplus = mine[: max(0, len(mine) - keep)]
+    if service.leaving is not None and sum(1 for task in mine if is_healthy(engine, task)) >= keep:
+        surplus.append(service.leaving)
     for task in sorted((t for t in wanted if not _of_primary(service, t)), key=lambda t: _worth(engine, t)):
         if is_healthy(engine, task):
             if healthy - 1 < minimum:
@@ -145,7 +174,7 @@ def _start_missing(engine: Engine, service: Service, tasks: list[Task]) -> list[
     if primary is None or primary.halted or service.status != "ACTIVE" or engine.clock.now() < primary.next_start:
         return []
     wanted = [task for task in tasks if task.wanted]
-    missing = primary.desired - sum(1 for task in wanted if _of_primary(service, task))
+    missing = primary.desired - sum(1 for task in wanted if _of_primary(service, task) and task is not service.leaving)
     room = math.floor(service.desired * service.maximum_percent / 100) - len(wanted)
     started: list[Task] = []
     for _turn in range(min(missing, room)):

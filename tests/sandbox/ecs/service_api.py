@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.ecs import deployments, render, scheduler
 from sandbox.ecs.engine import Engine
-from sandbox.ecs.errors import AwsError, client_error, invalid_parameter, service_not_active, service_not_found
+from sandbox.ecs.errors import client_error, invalid_parameter, service_not_active, service_not_found
 from sandbox.ecs.model import Cluster, Definition, Service
 from sandbox.ecs.paging import page
 from sandbox.ecs.validation import tags_of
@@ -18,6 +18,9 @@ _REBALANCING = (
     "The service couldn't be {done} because Availability Zone Rebalancing does not support maximumPercent <= 100 % as "
     "deployment configuration."
 )
+_OF_STRATEGY = (
+    "strategy", "bakeTimeInMinutes", "lifecycleHooks", "alarms", "linearConfiguration", "canaryConfiguration",
+)  # fmt: skip
 _NEW_DEPLOYMENT = (
     "taskDefinition", "networkConfiguration", "platformVersion", "loadBalancers", "capacityProviderStrategy",
     "serviceRegistries", "serviceConnectConfiguration", "volumeConfigurations",
@@ -114,10 +117,10 @@ def _apply_percentages(service: Service, given: dict[str, Any]) -> None:
         raise invalid_parameter(
             "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments."
         )
-    if given.get("strategy") not in (None, "ROLLING"):
-        raise AwsError("UnsupportedFeatureException", "The sandbox knows ROLLING deployments only.")
     service.minimum_percent, service.maximum_percent = int(minimum), int(maximum)
     service.breaker = given.get("deploymentCircuitBreaker", service.breaker)
+    # Told as it was given; every deployment here is a rolling one.
+    service.strategy = service.strategy | {key: given[key] for key in _OF_STRATEGY if key in given}
 
 
 def _check_rebalancing(setting: str, maximum: int, *, done: str) -> None:

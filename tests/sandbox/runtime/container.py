@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -41,6 +42,7 @@ class Container:
         self._on_end = on_end
         self._handle = _open_handle(pid)
         self._code: int | None = None
+        self.ended_at: float | None = None
         self._ended = threading.Event()
         self._reader = threading.Thread(target=self._read, name=f"output-{pid}", daemon=True)
         self._reader.start()
@@ -52,6 +54,17 @@ class Container:
         A code is told only after every line of output was.
         """
         return self._code
+
+    @property
+    def alive(self) -> bool:
+        """Whether any process of it runs at this moment, by the kernel's word; ``poll()`` waits for the output too."""
+        if self._code is not None or self._handle is None:
+            return False
+        ended = select.poll()
+        ended.register(self._handle, select.POLLIN)
+        if not ended.poll(0):
+            return True
+        return not self._own_namespace and self.ended_at is None
 
     def wait(self, timeout: float) -> int | None:
         """``poll()`` after at most ``timeout`` real seconds."""
@@ -98,6 +111,7 @@ class Container:
         if not self._own_namespace:
             self._kill_group()
         code = self._process.wait()
+        self.ended_at = time.time()
         self._reader.join(_DRAIN)
         self._code = code if code >= 0 else 128 - code
         self._on_end(self)

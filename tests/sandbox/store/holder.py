@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Holds one lock file as a file server does for a client that died: until the lease ends, or its starter does.
 
-Runs alone: ``python -I -S holder.py PATH SECONDS PATIENCE``. Prints ``held`` or ``busy``. Ends when its standard input
-does.
+Runs alone: ``python -I -S holder.py PATH SECONDS PATIENCE``. Prints ``held`` or ``busy``, and at
+its end ``removed`` or ``kept``. Ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def main() -> int:
     while (left := ends - time.monotonic()) > 0:
         if select.select([0], [], [], left)[0] and not os.read(0, 4096):
             break
+    # Told while it is still held: afterwards anybody may remove the file.
+    print("kept" if os.fstat(descriptor).st_nlink else "removed", flush=True)
     return 0
 
 

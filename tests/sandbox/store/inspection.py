@@ -57,7 +57,7 @@ def fingerprint(root: Path) -> str:
             if stat.S_ISLNK(status.st_mode):
                 digest.update(str(path.readlink()).encode())
             elif stat.S_ISREG(status.st_mode):
-                for offset, block in _data(path):
+                for offset, block in data_blocks(path):
                     digest.update(f"{offset}:".encode() + block)
     return digest.hexdigest()
 
@@ -74,14 +74,14 @@ def copy_sparse(source: Path, target: Path) -> None:
 def copy_file_sparse(source: str | Path, target: str | Path) -> None:
     """One file, with its holes as holes and its mode."""
     with Path(target).open("wb") as copy:
-        for offset, block in _data(Path(source)):
+        for offset, block in data_blocks(Path(source)):
             copy.seek(offset)
             copy.write(block)
         copy.truncate(Path(source).stat().st_size)
     shutil.copymode(source, target)
 
 
-def _data(path: Path) -> list[tuple[int, bytes]]:
+def data_blocks(path: Path) -> list[tuple[int, bytes]]:
     """The blocks of a file that hold anything but zeros, with their offsets."""
     found: list[tuple[int, bytes]] = []
     with path.open("rb", buffering=0) as stream:
@@ -113,4 +113,4 @@ def exact_counts(root: Path) -> dict[str, int]:
     return counts
 
 
-__all__ = ["copy_file_sparse", "copy_sparse", "exact_counts", "fingerprint", "read_counts"]
+__all__ = ["copy_file_sparse", "copy_sparse", "data_blocks", "exact_counts", "fingerprint", "read_counts"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import subprocess
 import sys
 import time
@@ -27,19 +28,42 @@ class StaleLock:
         self.pid = process.pid
         self.ends_at = time.time() + seconds
         self._process = process
+        # Without opening the file: closing it would let go this process's locks on it.
+        self._handle: int | None = os.open(path, os.O_PATH)
+        self._removed_at: float | None = None
 
     @property
     def active(self) -> bool:
         """Whether its holder lives."""
         return self._process.poll() is None
 
+    def removed_at(self) -> float | None:
+        """When the file was unlinked, if that was while the lock was held."""
+        if self._handle is not None:
+            status = os.fstat(self._handle)
+            if self.active:
+                self._removed_at = None if status.st_nlink else status.st_ctime
+            else:
+                self._finish()
+        return self._removed_at
+
+    def _finish(self) -> None:
+        if self._handle is not None and self._process.stdout is not None:
+            # Its last word, said while it still held the lock.
+            if self._process.stdout.read().strip() == "removed":
+                self._removed_at = os.fstat(self._handle).st_ctime
+            os.close(self._handle)
+            self._handle = None
+
     def release(self) -> None:
         """End the lease now; back when the lock is gone."""
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
         self._process.wait(timeout=10)
+        self._finish()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 def hold_stale(paths: Iterable[Path], *, seconds: float) -> list[StaleLock]:
