@@ -11,6 +11,7 @@ CHAOS_FIRST=5000 ...                                                           #
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -26,7 +27,9 @@ _FIRST = "1"
 def _one(folder: Path, seed: int) -> Ending:
     place = folder / str(seed)
     place.mkdir()
-    return happen(place, draw(seed), seed=seed)
+    ending = happen(place, draw(seed), seed=seed)
+    shutil.rmtree(place)
+    return ending
 
 
 def test_whatever_happens_nothing_is_lost_and_the_next_run_finishes(tmp_path: Path) -> None:

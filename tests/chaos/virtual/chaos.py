@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import functools
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +24,8 @@ from sandbox.ecs.model import Service
 
 # Longer than a claim's lease and any stale lock's: whoever comes then may finish what was left.
 MUCH_LATER = 3 * 3600.0
+# A test of thousands of stories takes longer than pytest's own limit for one test; a story takes a second or two.
+_STORY_LIMIT = 240.0
 _LAST_OPTIONS: dict[str, Any] = {"held_locks": "wait", "held_timeout": 300}
 
 
@@ -91,6 +95,7 @@ class _Trouble:
 def happen(folder: Path, story: Story, *, seed: int = 0) -> Ending:
     """The story, time, and one more run that nothing disturbs."""
     ending = Ending()
+    faulthandler.dump_traceback_later(_STORY_LIMIT, exit=True, file=sys.__stderr__ or sys.stderr)
     with controller(folder, seed=seed) as operator:
         story.build(operator.world)
         before = operator.world.scaling()
@@ -107,6 +112,7 @@ def happen(folder: Path, story: Story, *, seed: int = 0) -> Ending:
         ending.broken += list(_not_restored(operator, before))
         ending.counts["cleaners"] = operator.world.witness.cleaners
         ending.counts["foreign_overlaps"] = operator.world.witness.foreign_overlaps
+    faulthandler.cancel_dump_traceback_later()
     return ending
 
 

@@ -221,7 +221,7 @@ class Role:
         if "register" in task:
             self._facts[str(task["register"])] = result
         self.played.results.append((str(task.get("name", "")), result))
-        if result.get("failed"):
+        if _failed(result):
             ignored = scope.ignore_errors
             if not (ignored is True or (isinstance(ignored, str) and self._holds([ignored], self._variables(scope)))):
                 raise TaskFailed(task, result)
@@ -235,12 +235,13 @@ class Role:
         results = []
         for item in self._template(task["loop"], variables):
             results.append({**self._once(task, action, scope, {name: item}), name: item, "ansible_loop_var": name})
-        failed = any(one.get("failed") for one in results)
         told: dict[str, Any] = {"results": results, "changed": any(one.get("changed") for one in results)}
         if not results:
-            return {**told, "skipped": True, "skipped_reason": "No items in the list", "failed": False}
-        return {**told, "failed": failed, "msg": "One or more items failed" if failed else "All items completed",
-                "skipped": all(one.get("skipped") for one in results)}  # fmt: skip
+            return {**told, "skipped": True, "skipped_reason": "No items in the list"}
+        told["skipped"] = all(one.get("skipped") for one in results)
+        if any(one.get("failed") for one in results):
+            return {**told, "failed": True, "msg": "One or more items failed"}
+        return {**told, "msg": "All items skipped" if told["skipped"] else "All items completed"}
 
     def _once(self, task: Mapping[str, Any], action: str, scope: _Scope, more: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -251,7 +252,8 @@ class Role:
             return {"failed": True, "changed": False, "msg": str(error)}
 
     def _attempts(self, task: Mapping[str, Any], action: str, scope: _Scope, more: dict[str, Any]) -> dict[str, Any]:
-        """As Ansible's task executor counts them: what runs out of attempts has failed, whatever failed_when says."""
+        """As Ansible's task executor counts them: what runs out of attempts is registered as failed, although a
+        failed_when that said otherwise lets the play go on."""
         variables = self._variables(scope, **more)
         until = _listed(task.get("until"))
         retries = 1
@@ -291,7 +293,7 @@ class Role:
             return {**_skipped(), "skip_reason": "left out in virtual time"}
         arguments = task[action] or {}
         if action == "ansible.builtin.set_fact":
-            facts = {name: self._template(value, variables) for name, value in arguments.items()}
+            facts = self._arguments(arguments, variables)
             self._facts.update(facts)
             return {"ansible_facts": facts}
         if action in ("ansible.builtin.debug", "ansible.builtin.fail"):
@@ -306,6 +308,14 @@ class Role:
             raise UnknownKeyword(f"{task.get('name')}: the action {action}")
         return self._module(action, arguments, scope, variables)
 
+    def _arguments(self, arguments: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Templated, without those that are omitted."""
+        given: dict[str, Any] = {}
+        for name, value in arguments.items():
+            with suppress(AnsibleValueOmittedError):
+                given[str(name)] = self._template(value, variables)
+        return given
+
     def _module(
         self, action: str, arguments: Mapping[str, Any], scope: _Scope, variables: dict[str, Any]
     ) -> dict[str, Any]:
@@ -316,9 +326,7 @@ class Role:
                 group == "wwhd.qdrant_ops.aws" and (action in _group_members() or action.startswith("amazon.aws."))
             ):
                 given |= self._template(defaults, variables)
-        for name, value in arguments.items():
-            with suppress(AnsibleValueOmittedError):
-                given[str(name)] = self._template(value, variables)
+        given |= self._arguments(arguments, variables)
         self._step(action)
         self.played.steps[action] += 1
         main = module_main(action)
@@ -331,6 +339,13 @@ class Role:
         result.pop("invocation", None)
         result["failed"] = outcome.failed
         return result
+
+
+def _failed(result: Mapping[str, Any]) -> bool:
+    """As Ansible's TaskResult says it: what failed_when came to counts, where there is one."""
+    items = [one for one in result.get("results", []) if isinstance(one, Mapping)]
+    key = "failed_when_result" if any("failed_when_result" in one for one in (result, *items)) else "failed"
+    return bool(result[key]) if key in result else any(bool(one.get(key)) for one in items)
 
 
 def _skipped() -> dict[str, Any]:
