@@ -47,12 +47,12 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.plan import foreign_tasks
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import foreign_text
 
 
 def unlock_foreign_tasks(mounts: Mapping[str, Any], run_id: str, file_system_id: str) -> str:
     """A sentence, or an empty text."""
-    return foreign_tasks(mounts, run_id=run_id, file_system_id=file_system_id) or ""
+    return foreign_text(mounts.get("tasks") or [], file_system_id=file_system_id, own=run_id) or ""
 
 
 class FilterModule:

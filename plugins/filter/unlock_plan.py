@@ -62,7 +62,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import controller_name, new_run_id
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import place
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import (
+    controller_name,
+    controller_pid,
+    new_run_id,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.plan import make_plan
 
 
@@ -86,6 +91,7 @@ def unlock_plan(
         script=script,
         environment=environment,
         owner=controller_name(job_id),
+        controller={"pid": controller_pid(), "place": place()},
         run_id=new_run_id(now),
         now=now,
     )

@@ -9,6 +9,7 @@ authentication work as they do in ansible.builtin.uri. Seconds everywhere, as fl
 
 from __future__ import annotations
 
+import base64
 import http.client
 import math
 import re
@@ -18,7 +19,7 @@ import threading
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 __all__ = [
+    "HIDDEN",
     "Answer",
     "Request",
     "Transport",
@@ -45,27 +47,34 @@ __all__ = [
     "check_url",
     "fetch",
     "http_argument_spec",
+    "keep_secrets",
     "mask",
     "one_line",
     "run",
     "seconds",
     "secrets_of_headers",
+    "secrets_of_login",
     "secrets_of_url",
+    "shown_headers",
     "tally",
 ]
 
 T = TypeVar("T")
 
+HIDDEN = "***"
 _TIMES = "\N{MULTIPLICATION SIGN} "
 _KINDS_SHOWN = 5
 _BODY_LIMIT = 1024 * 1024
 _SCHEMES = ("http", "https")
 _USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
+_QUERY = re.compile(r"(?P<before>://[^\s?#'\"]*\?)(?P<query>[^\s#'\"]*[^\s#'\",.;:)])")
 _USERINFO_AND_MORE = re.compile(r"(?<=://).*@", re.DOTALL)
 _UNSAFE_IN_URL = re.compile(r"[\x00-\x20\x7f]")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SCHEME_AND_TOKEN = re.compile(r"[A-Za-z]+ +(\S+)")
-_SHORTEST_SECRET = 4
+# no_log replaces parts of words and whole numbers: a key such as `24` or `docs` would blank counts and names that are
+# compared later, and hide nothing. What is shorter than this is hidden only where it stands.
+_SHORTEST_SECRET = 8
 _UNSAFE_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # Everything else may be a credential of somebody's own invention, so it is treated as one.
 _HARMLESS_HEADERS = frozenset(
@@ -154,18 +163,46 @@ def check_header(name: str, value: str, *, option: str) -> None:
 
 
 def mask(text: str) -> str:
-    """`text` with the userinfo of every URL in it replaced: `https://***@host/path`."""
-    return _USERINFO.sub("***@", text)
+    """`text` with what may be a secret in the URLs in it replaced: `https://***@host/path?token=***`."""
+    return _QUERY.sub(_without_values, _USERINFO.sub("***@", text))
+
+
+def _without_values(found: re.Match[str]) -> str:
+    names = [name for name, equals, _value in (part.partition("=") for part in found["query"].split("&")) if equals]
+    return found["before"] + ("&".join(f"{name}=***" for name in names) or "***")
 
 
 def secrets_of_url(url: str) -> set[str]:
-    """What must never be shown of a URL: its userinfo, and the password in both spellings."""
+    """What must never be shown of a URL: its userinfo, the password, the query and its values, in both spellings."""
+    secrets: set[str] = set()
     found = _USERINFO.search(url) or (None if _port_is_readable(url) else _USERINFO_AND_MORE.search(url))
-    if not found:
+    if found:
+        userinfo = found.group(0)[:-1]
+        user, _colon, password = userinfo.partition(":")
+        secrets |= {userinfo, password} | secrets_of_login(unquote(user), unquote(password))
+    query = _QUERY.search(url)
+    if query:
+        secrets |= {query["query"], *(part.partition("=")[2] for part in query["query"].split("&"))}
+    return {spelt for secret in secrets for spelt in (secret, unquote(secret)) if spelt}
+
+
+def secrets_of_login(user: str | None, password: str | None) -> set[str]:
+    """A password, also as basic authentication sends it: a server may repeat what it was sent."""
+    if not password:
         return set()
-    userinfo = found.group(0)[:-1]
-    password = userinfo.partition(":")[2]
-    return {secret for secret in (userinfo, password, unquote(password)) if secret}
+    return {password, base64.b64encode(f"{user or ''}:{password}".encode()).decode()}
+
+
+def keep_secrets(module: AnsibleModule, secrets: Iterable[str], **shown: Any) -> dict[str, Any]:
+    """Mask the secrets in all that the module returns; its parameters, as they were given.
+
+    `shown` takes the place of parameters in what Ansible tells of the call. no_log in the specification only keeps them
+    out of the system's log: by itself it would mask each harmless value wherever it occurs in the result.
+    """
+    given = dict(module.params)
+    module.no_log_values = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
+    module.params.update({name: value for name, value in shown.items() if given[name]})
+    return given
 
 
 def _mask_wholly(url: str) -> str:
@@ -188,8 +225,12 @@ def secrets_of_headers(headers: Mapping[str, str]) -> set[str]:
         if name.lower() not in _HARMLESS_HEADERS:
             with_scheme = _SCHEME_AND_TOKEN.fullmatch(value)
             secrets.update({value, with_scheme.group(1) if with_scheme else value})
-    # To mask a `1` or `yes` would garble every other word of the result, and hide nothing.
-    return {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
+    return {secret for secret in secrets if secret}
+
+
+def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers with `***` for what may be a credential."""
+    return {name: value if name.lower() in _HARMLESS_HEADERS else HIDDEN for name, value in headers.items()}
 
 
 # --- Requests --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,9 @@ __all__ = ["Clock", "Hopeless", "Observation", "Pace", "TimedOut", "poll", "utc_
 
 T = TypeVar("T")
 
+# A wait whose looks all fail is given up after so many seconds: whoever lost the network should hear of it.
+_BLIND_FOR = 120.0
+
 
 def utc_text(moment: datetime) -> str:
     """`2026-11-23T15:04:05.678Z`: sorts as text, and says which zone it is in."""
@@ -91,18 +94,30 @@ def poll(
 
     `fingerprint` reduces a state to what counts as a change; a change makes the next look come soon.
     There is always at least one look, and one last look at the deadline itself, so that a wait never fails on a state
-    that is older than its time-out. Raises Hopeless or TimedOut, both with the last observation.
+    that is older than its time-out. A look that fails with an error whose `transient` is true is one that showed
+    nothing: the wait goes on, until nothing has been seen for `_BLIND_FOR` seconds or the time is over.
+    Raises Hopeless or TimedOut, both with the last observation, or what `read` raised.
     """
     pace = pace or Pace()
     clock = clock or Clock()
     start = clock.monotonic()
+    last_seen = start
     looks = 0
     unchanged = 0
     previous: object = None
     while True:
-        value = read()
+        try:
+            value = read()
+        except Exception as error:
+            now = clock.monotonic()
+            if not getattr(error, "transient", False) or now - start >= timeout or now - last_seen >= _BLIND_FOR:
+                raise
+            unchanged += 1
+            clock.sleep(min(pace.after(unchanged), max(0.0, timeout - (now - start))))
+            continue
         looks += 1
-        elapsed = clock.monotonic() - start
+        last_seen = clock.monotonic()
+        elapsed = last_seen - start
         observation = Observation(value, elapsed, looks)
         if done(value):
             return observation

@@ -121,6 +121,7 @@ options:
     default: 600
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.guard
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -255,6 +256,8 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments imp
     timed,
     warn_of,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import ARGUMENT_SPEC as GUARD_SPEC
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import guard_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.oneoff import OneOff, run_and_wait
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
@@ -313,6 +316,7 @@ def _spec(params: dict[str, Any]) -> OneOff:
         group=params["group"],
         count=count,
         capacity_timeout=params["capacity_timeout"],
+        guard=guard_of(params["guard"], cluster=params["cluster"]),
     )
 
 
@@ -348,6 +352,7 @@ def main(clock: Clock | None = None) -> None:
             "group": {"type": "str"},
             "count": {"type": "int", "default": 1},
             "capacity_timeout": {"type": "float", "default": 120},
+            "guard": GUARD_SPEC,
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "float", "default": 600},
         },

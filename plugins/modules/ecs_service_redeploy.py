@@ -36,15 +36,6 @@ options:
       - With V(false) a call is made only if O(desired_count) or O(task_definition) differ.
     type: bool
     default: true
-  expected_tags:
-    description:
-      - Tags that the service must carry, with these values, before anything is done; otherwise nothing is.
-      - So a run that has marked the service with tags notices that another one has marked it since.
-    type: dict
-    default: {}
-  expected_desired_count:
-    description: The desired count that the service must have before anything is done; otherwise nothing is.
-    type: int
   wait:
     description: Whether to follow the deployment to its end.
     type: bool
@@ -66,6 +57,7 @@ options:
     default: 20
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.guard
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -183,6 +175,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import below, refuse, timed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.deployments import redeploy
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import ARGUMENT_SPEC as GUARD_SPEC
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import guard_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 
@@ -193,8 +187,7 @@ def argument_spec() -> dict[str, Any]:
         "desired_count": {"type": "int"},
         "task_definition": {"type": "str"},
         "force_new_deployment": {"type": "bool", "default": True},
-        "expected_tags": {"type": "dict", "default": {}},
-        "expected_desired_count": {"type": "int"},
+        "guard": GUARD_SPEC,
         "wait": {"type": "bool", "default": True},
         "timeout": {"type": "int", "default": 900},
         "max_failed_tasks": {"type": "int", "default": 3},
@@ -215,8 +208,7 @@ def deploy(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         desired_count=params["desired_count"],
         task_definition=params["task_definition"],
         force=params["force_new_deployment"],
-        expected_tags={str(key): str(value) for key, value in params["expected_tags"].items()},
-        expected_desired_count=params["expected_desired_count"],
+        guard=guard_of(params["guard"], cluster=params["cluster"]),
         wait=params["wait"],
         timeout=params["timeout"],
         max_failed_tasks=params["max_failed_tasks"],

@@ -63,7 +63,12 @@ options:
             type: bool
             default: false
   tags:
-    description: Tags to write on the service before anything else happens. Others stay.
+    description:
+      - Tags to write on the service before anything else happens. Others stay.
+      - A tag whose key begins with C(wwhd.qdrant_ops:claim:) is a claim. It must be the only one on the service, but
+        for those that it O(takes_over). Where another one stands, or is written at the same moment and is older, this
+        run's is withdrawn, nothing else is done, and the error says who was first and since when. Its value has the
+        form C(<owner> since <UTC time> until <UTC time>).
     type: dict
     default: {}
   remove_tags:
@@ -77,6 +82,16 @@ options:
       - So a run that has marked the service with tags notices that another one has marked it since.
     type: dict
     default: {}
+  expected_desired_count:
+    description: The desired count that the service must have before anything is done; otherwise nothing is.
+    type: int
+  takes_over:
+    description:
+      - Keys of earlier claims that may stand beside the one in O(tags), because their runs are known to be over. They
+        are removed once that one stands.
+    type: list
+    elements: str
+    default: []
   wait:
     description: Whether to wait until the tasks followed the count.
     type: bool
@@ -213,6 +228,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aw
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import below, refuse, timed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.autoscaling import SWITCHES, problems_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import scale, tag_problems
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import Expected
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 
@@ -234,6 +250,8 @@ def argument_spec() -> dict[str, Any]:
         "tags": {"type": "dict", "default": {}},
         "remove_tags": {"type": "list", "elements": "str", "default": []},
         "expected_tags": {"type": "dict", "default": {}},
+        "expected_desired_count": {"type": "int"},
+        "takes_over": {"type": "list", "elements": "str", "default": []},
         "wait": {"type": "bool", "default": True},
         "timeout": {"type": "int", "default": 900},
     }
@@ -258,7 +276,11 @@ def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         autoscaling=params["autoscaling"],
         tags={str(key): "" if value is None else str(value) for key, value in params["tags"].items()},
         remove_tags=params["remove_tags"],
-        expected_tags={str(key): str(value) for key, value in params["expected_tags"].items()},
+        expected=Expected(
+            tags={str(key): str(value) for key, value in params["expected_tags"].items()},
+            desired_count=params["expected_desired_count"],
+        ),
+        takes_over=params["takes_over"],
         wait=params["wait"],
         timeout=params["timeout"],
         check_mode=module.check_mode,

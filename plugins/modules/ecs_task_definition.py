@@ -187,7 +187,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions i
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 
-def _ensure(module: AnsibleAWSModule, params: dict[str, Any]) -> dict[str, Any]:
+def _ensure(module: AnsibleAWSModule, params: dict[str, Any], clock: Clock | None) -> dict[str, Any]:
     keep = params["keep"]
     absent = params["state"] == "absent"
     refuse(
@@ -218,6 +218,7 @@ def _ensure(module: AnsibleAWSModule, params: dict[str, Any]) -> dict[str, Any]:
         keep=keep,
         clusters=params["clusters"],
         check=module.check_mode,
+        clock=clock,
     )
 
 
@@ -236,7 +237,7 @@ def main(clock: Clock | None = None) -> None:
     )
     params = dict(module.params)
     module.params["definition"] = hide_environment(params["definition"])
-    run(module, lambda: timed(lambda: _ensure(module, params), clock=clock))
+    run(module, lambda: timed(lambda: _ensure(module, params, clock), clock=clock))
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ options:
     default: false
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.guard
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -254,6 +255,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import refuse, timed, warn_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import ARGUMENT_SPEC as GUARD_SPEC
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import guard_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import WaitFor, wait_for_tasks
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
@@ -282,6 +285,7 @@ def _spec(module: AnsibleAWSModule) -> WaitFor:
         log_lines=params["log_lines"],
         log_end=params["log_end"],
         stop_on_timeout=params["stop_on_timeout"] and not module.check_mode,
+        guard=None if module.check_mode else guard_of(params["guard"], cluster=params["cluster"]),
     )
 
 
@@ -298,6 +302,7 @@ def main(clock: Clock | None = None) -> None:
             "log_lines": {"type": "int", "default": 20},
             "log_end": {"type": "str"},
             "stop_on_timeout": {"type": "bool", "default": False},
+            "guard": GUARD_SPEC,
         },
         supports_check_mode=True,
     )

@@ -20,7 +20,7 @@ options:
   url:
     description:
       - The address, beginning with C(http://) or C(https://).
-      - A user and a password in it are masked in everything that the module returns.
+      - A user, a password and the values of a query in it are masked in everything that the module returns.
     type: str
     required: true
   method:
@@ -211,19 +211,24 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._health import (
     wait_for_health,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import (
+    HIDDEN,
     Request,
     Transport,
     http_argument_spec,
+    keep_secrets,
+    mask,
     run,
     secrets_of_headers,
+    secrets_of_login,
     secrets_of_url,
+    shown_headers,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 
 def argument_spec() -> dict[str, Any]:
     return {
-        "url": {"type": "str", "required": True},
+        "url": {"type": "str", "required": True, "no_log": True},
         "method": {"type": "str", "choices": ["GET", "HEAD", "OPTIONS", "POST"], "default": "GET"},
         "headers": {"type": "dict", "default": {}, "no_log": True},
         "body": {"type": "raw"},
@@ -237,18 +242,6 @@ def argument_spec() -> dict[str, Any]:
         "attempt_timeout": {"type": "float", "default": 5.0},
         **http_argument_spec(),
     }
-
-
-def keep_secrets(module: AnsibleModule, headers: dict[str, str]) -> None:
-    """Mask what may be a credential, and nothing else.
-
-    no_log in the specification keeps every header out of the system's log, but it would also mask each harmless value
-    (`application/json`, `no-cache`) wherever it occurs in the result.
-    """
-    module.no_log_values.difference_update(headers.values())
-    module.no_log_values |= secrets_of_headers(headers) | secrets_of_url(module.params["url"])
-    if module.params["url_password"]:
-        module.no_log_values.add(module.params["url_password"])
 
 
 def check_health(params: dict[str, Any], headers: dict[str, str], clock: Clock) -> dict[str, Any]:
@@ -273,9 +266,18 @@ def check_health(params: dict[str, Any], headers: dict[str, str], clock: Clock) 
 
 def main(clock: Clock | None = None) -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    params = module.params
     headers = {str(name): str(value) for name, value in module.params["headers"].items()}
-    keep_secrets(module, headers)
-    run(module, lambda: check_health(module.params, headers, clock or Clock()))
+    given = keep_secrets(
+        module,
+        secrets_of_headers(headers)
+        | secrets_of_url(params["url"])
+        | secrets_of_login(params["url_username"], params["url_password"]),
+        url=mask(params["url"]),
+        url_password=HIDDEN,
+        headers=shown_headers(headers),
+    )
+    run(module, lambda: check_health(given, headers, clock or Clock()))
 
 
 if __name__ == "__main__":

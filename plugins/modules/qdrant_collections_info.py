@@ -21,12 +21,14 @@ options:
   url:
     description:
       - The base address of Qdrant's REST API.
-      - A user and a password in it are masked in everything that the module returns.
+      - A user, a password and the values of a query in it are masked in everything that the module returns.
     type: str
     required: true
   api_key:
     description:
       - The API key, where Qdrant wants one. A read-only key is enough.
+      - It is masked in everything that the module returns. One of less than eight characters is masked only among the
+        module's arguments, as it would otherwise blank parts of names and counts.
     type: str
   collections:
     description:
@@ -187,9 +189,13 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import (
+    HIDDEN,
     Transport,
     http_argument_spec,
+    keep_secrets,
+    mask,
     run,
+    secrets_of_login,
     secrets_of_url,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
@@ -203,7 +209,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant import (
 
 def argument_spec() -> dict[str, Any]:
     return {
-        "url": {"type": "str", "required": True},
+        "url": {"type": "str", "required": True, "no_log": True},
         "api_key": {"type": "str", "no_log": True},
         "collections": {"type": "list", "elements": "str"},
         "exact": {"type": "bool", "default": True},
@@ -238,8 +244,17 @@ def read_collections(params: dict[str, Any], clock: Clock) -> dict[str, Any]:
 
 def main(clock: Clock | None = None) -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    module.no_log_values |= secrets_of_url(module.params["url"])
-    run(module, lambda: read_collections(module.params, clock or Clock()))
+    params = module.params
+    given = keep_secrets(
+        module,
+        secrets_of_url(params["url"])
+        | secrets_of_login(params["url_username"], params["url_password"])
+        | {params["api_key"] or ""},
+        url=mask(params["url"]),
+        api_key=HIDDEN,
+        url_password=HIDDEN,
+    )
+    run(module, lambda: read_collections(given, clock or Clock()))
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def _fault(arguments: argparse.Namespace) -> None:
     match: dict[str, str] = {}
     for pair in pairs:
         key, _other, value = pair.partition("=")
-        if key in ("operation", "family") or (key == "service"):
+        if key in ("operation", "family", "service", "writes"):
             match[key] = value
         else:
             settings[key] = _number(value)

@@ -11,25 +11,50 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox import killing
+
+_CALL = ("service", "operation", "writes")
 # At the API: these come before (or instead of) the operation itself.
-API_KINDS = ("throttle", "error", "access_denied", "reset_before", "reset_after", "slow")
-# Inside ECS and around it.
-WORLD_KINDS = (
-    "run_task_failures", "capacity", "mount", "task_gone", "missing", "logs_late", "logs_never", "no_exit_code",
-    "autoscaler",
+API_KINDS = (
+    "throttle", "error", "access_denied", "expired", "reset_before", "reset_after", "slow", "kill_before", "kill_after",
 )  # fmt: skip
+# Of these the client gets no answer; `*_before` has no effect either.
+UNANSWERED = ("reset_before", "reset_after", "kill_before", "kill_after")
+# What each fault can be narrowed down to. A key that its place never tells would be a fault that never strikes.
+PLACES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(API_KINDS, _CALL),
+    "run_task_failures": ("family",),
+    "capacity": ("family", "service"),
+    "mount": ("family",),
+    "pull": ("family",),
+    "task_gone": ("family",),
+    "missing": ("family",),
+    "logs_late": ("family",),
+    "logs_never": ("family",),
+    "no_exit_code": ("family",),
+    "autoscaler": ("service",),
+}
+VARIANTS = {
+    "mount": ("timeout", "denied", "missing", "unresolved", "reset"),
+    "pull": ("denied", "missing", "platform", "rate_limit", "no_route", "start"),
+}
+# These are in force rather than strike: nothing counts them down.
+CONDITIONS = ("task_gone", "logs_late", "logs_never", "autoscaler")
 
 
 @dataclass
 class Fault:
-    """`left` is how often it still strikes (None: always); `match` must agree with what the place tells of itself."""
+    """Lets `skip` matching calls pass, then strikes `left` times (None: always); `match` must agree with what the
+    place tells of itself."""
 
     number: int
     kind: str
     left: int | None = None
     probability: float = 1.0
     match: dict[str, str] = field(default_factory=dict)
+    skip: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+    aim: killing.Target | None = None
 
 
 class Faults:
@@ -39,12 +64,22 @@ class Faults:
         self._numbers = itertools.count(1)
         self._random = random.Random(seed)
 
-    def add(self, kind: str, *, count: int | None = None, probability: float = 1.0, match: dict[str, str] | None = None,
-            **settings: Any) -> Fault:  # fmt: skip
-        """Raises ValueError for a kind that there is not."""
-        if kind not in API_KINDS + WORLD_KINDS:
-            raise ValueError(f"unknown fault {kind!r}: use one of {', '.join(API_KINDS + WORLD_KINDS)}")
-        fault = Fault(next(self._numbers), kind, count, probability, dict(match or {}), settings)
+    def add(self, kind: str, *, count: int | None = None, probability: float = 1.0, match: dict[str, Any] | None = None,
+            skip: int = 0, **settings: Any) -> Fault:  # fmt: skip
+        """Raises ValueError for a kind that there is not, or one that could never strike as ordered."""
+        if kind not in PLACES:
+            raise ValueError(f"unknown fault {kind!r}: use one of {', '.join(PLACES)}")
+        for key in match or {}:
+            if key not in PLACES[kind]:
+                raise ValueError(f"{kind} cannot match {key!r}: use {', '.join(PLACES[kind])}")
+        if skip < 0 or (skip and kind in CONDITIONS):
+            raise ValueError(f"{kind} cannot skip {skip}")
+        variant = settings.get("variant")
+        if variant is not None and variant not in VARIANTS.get(kind, ()):
+            raise ValueError(f"{kind} has no variant {variant!r}: use {', '.join(VARIANTS.get(kind, ())) or 'none'}")
+        wanted = {key: str(value).lower() if key == "writes" else str(value) for key, value in (match or {}).items()}
+        aim = killing.target(**settings) if kind.startswith("kill_") else None
+        fault = Fault(next(self._numbers), kind, count, probability, wanted, skip, settings, aim)
         with self._lock:
             self._faults.append(fault)
         return fault
@@ -54,17 +89,22 @@ class Faults:
             self._faults.clear()
 
     def take(self, *kinds: str, **place: str) -> Fault | None:
-        """The first fault of these kinds that strikes here, counted down; None if none does."""
+        """The first fault of these kinds that strikes here, counted down; None if none does. The others that match
+        count this call among those that they let pass."""
+        struck: Fault | None = None
         with self._lock:
-            for fault in self._faults:
-                fits = all(place.get(key) == value for key, value in fault.match.items())
-                if fault.kind in kinds and fits and self._random.random() < fault.probability:
+            for fault in list(self._faults):
+                if fault.kind not in kinds or any(place.get(key) != value for key, value in fault.match.items()):
+                    continue
+                if fault.skip:
+                    fault.skip -= 1
+                elif struck is None and self._random.random() < fault.probability:
+                    struck = fault
                     if fault.left is not None:
                         fault.left -= 1
                         if fault.left <= 0:
                             self._faults.remove(fault)
-                    return fault
-        return None
+        return struck
 
     def active(self, kind: str, **place: str) -> Fault | None:
         """A fault of this kind that is in force here, without counting it down."""
@@ -77,9 +117,9 @@ class Faults:
     def listed(self) -> list[dict[str, Any]]:
         with self._lock:
             return [
-                {"number": f.number, "kind": f.kind, "left": f.left, "match": f.match, **f.settings}
+                {"number": f.number, "kind": f.kind, "left": f.left, "match": f.match, "skip": f.skip, **f.settings}
                 for f in self._faults
             ]
 
 
-__all__ = ["API_KINDS", "WORLD_KINDS", "Fault", "Faults"]
+__all__ = ["API_KINDS", "UNANSWERED", "Fault", "Faults"]

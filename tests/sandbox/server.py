@@ -23,7 +23,7 @@ from moto.moto_server.werkzeug_app import (
 )  # fmt: skip
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from sandbox import gaps
+from sandbox import gaps, killing
 from sandbox.answers import Answer, error_answer, error_code, json_answer
 from sandbox.calls import CallLog
 from sandbox.cloud import Cloud
@@ -31,7 +31,7 @@ from sandbox.ecs import api
 from sandbox.ecs.engine import Engine
 from sandbox.ecs.errors import AwsError
 from sandbox.ecs.model import ACCOUNT
-from sandbox.faults import API_KINDS, Fault, Faults
+from sandbox.faults import API_KINDS, UNANSWERED, Fault, Faults
 from sandbox.requests import ApiRequest, parse
 from sandbox.throttle import Buckets
 
@@ -79,17 +79,23 @@ class Server:
         call = self._calls.begin(
             service=request.service, operation=request.operation, params=request.params, user_agent=request.user_agent
         )
-        fault = self._faults.take(*API_KINDS, service=request.service, operation=request.operation)
+        place = {
+            "service": request.service, "operation": request.operation, "writes": "true" if call.writes else "false",
+        }  # fmt: skip
+        fault = self._faults.take(*API_KINDS, **place)
         call.fault = fault.kind if fault else None
         answer: Answer | None = None
         try:
             answer = self._instead(request, fault)
-            if answer is None and not (fault and fault.kind == "reset_before"):
+            if answer is None and not (fault and fault.kind in ("reset_before", "kill_before")):
                 answer = self._dispatch(request, environ, body)
         finally:
-            lost = fault is not None and fault.kind.startswith("reset")
+            lost = fault is not None and fault.kind in UNANSWERED
             status = None if lost or answer is None else answer.status
             self._calls.end(call, status=status, error=None if answer is None else answer.error)
+        if fault is not None and fault.aim is not None:
+            # After the log: whoever sees the client's end finds its last call there.
+            killing.strike(fault.aim)
         if lost or answer is None:
             _reset_connection(environ)
         start_response(f"{answer.status} {'OK' if answer.status < 400 else 'Error'}" if answer else "500 Error",
@@ -121,6 +127,8 @@ class Server:
                 f"{request.service}:{request.operation} because no identity-based policy allows the "
                 f"{request.service}:{request.operation} action",
             )
+        if fault.kind == "expired":
+            return _expired(request)
         if fault.kind == "error":
             return error_answer(
                 request, str(settings.get("code", "ServerException")),
@@ -182,6 +190,15 @@ class Server:
 class _Quiet(MotoRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  werkzeug's name
         """The call log tells more."""
+
+
+def _expired(request: ApiRequest) -> Answer:
+    text = "The security token included in the request is expired"
+    if request.service == "ec2":
+        return error_answer(request, "RequestExpired", "Request has expired.")
+    if request.protocol == "query":
+        return error_answer(request, "ExpiredToken", text, 403)
+    return error_answer(request, "ExpiredTokenException", text, 403 if request.protocol == "rest" else 400)
 
 
 def _unknown(request: ApiRequest) -> Answer:

@@ -9,7 +9,7 @@ import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from sandbox.store import seed
+from sandbox.store import copy_file_sparse, seed
 
 ACCESS_POINT_PATH = "/wwhd-dev"
 FOREIGN_LOCKS = ("analytics/jobs/nightly.lock", "git/wwhd.git/index.lock", "wwhd-staging/app/poetry.lock")
@@ -28,7 +28,8 @@ class Template:
         """Replaces `target` by a fresh copy. Returns the exact point count of each collection."""
         counts = self._counts.result(timeout=90)
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(self._folder, target)
+        # The engine's files are 32 MiB each and almost empty: 1 MiB to copy instead of 260.
+        shutil.copytree(self._folder, target, copy_function=copy_file_sparse)
         return counts
 
     def _make(self) -> dict[str, int]:

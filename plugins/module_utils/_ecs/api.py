@@ -49,14 +49,15 @@ class Aws:
 
     def __init__(self, module: AnsibleAWSModule) -> None:
         self._module = module
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, bool], Any] = {}
 
-    def client(self, service: str) -> Any:
-        """The botocore client itself, for what `call` can't do."""
-        if service not in self._clients:
-            config = Config(retries=_RETRIES, connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT)
-            self._clients[service] = self._module.client(service, config=config)
-        return self._clients[service]
+    def client(self, service: str, *, once: bool = False) -> Any:
+        """The botocore client itself, for what `call` can't do. `once`: one that never repeats a call by itself."""
+        if (service, once) not in self._clients:
+            retries = {**_RETRIES, "total_max_attempts": 1} if once else _RETRIES
+            config = Config(retries=retries, connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT)
+            self._clients[service, once] = self._module.client(service, config=config)
+        return self._clients[service, once]
 
     def call(self, api: str, operation: str, /, *, doing: str, **params: Any) -> dict[str, Any]:
         """Make one call and return its answer as botocore gives it (camelCase).
@@ -65,9 +66,16 @@ class Aws:
         cluster, service, ARNs. Raises OperationFailed. ECS tells absence in the answer's `failures`, with HTTP 200:
         that is the caller's to read.
         """
+        return self._call(self.client(api), api, operation, doing=doing, params=params)
+
+    def call_once(self, api: str, operation: str, /, *, doing: str, **params: Any) -> dict[str, Any]:
+        """`call`, for what does something each time that it arrives: where the answer is lost, botocore would send it
+        again, and the caller must look first what came of it (_ecs/exactly_once.py)."""
+        return self._call(self.client(api, once=True), api, operation, doing=doing, params=params)
+
+    def _call(self, client: Any, api: str, operation: str, *, doing: str, params: dict[str, Any]) -> dict[str, Any]:
         try:
-            method = getattr(self.client(api), xform_name(operation))
-            answer: dict[str, Any] = method(**params)
+            answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)
         except botocore_errors() as error:
             raise from_botocore(error, doing=doing, action=f"{_iam_prefix(api)}:{operation}") from error
         return answer

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches, snake
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.equivalence import READ_ONLY, differences, masked
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.exactly_once import exactly_once
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.shapes import conform, input_shape
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
     describe,
@@ -22,6 +23,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import 
     list_arns,
     short_id,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 __all__ = [
     "all_clusters",
@@ -133,19 +135,18 @@ def ensure_present(
     keep: int | None = None,
     clusters: Sequence[str] | None = None,
     check: bool = False,
+    clock: Clock | None = None,
 ) -> dict[str, Any]:
     """Register the definition if the family's latest ACTIVE revision differs; then retire revisions beyond `keep`.
 
     `definition` is what `read_definition` gave. With `check`, the same answer without a writing call.
     """
     family = str(definition["family"])
-    current = find_definition(aws, name=family)
-    if current is not None and current.get("status") != "ACTIVE":
-        current = None
+    current = _latest_active(aws, family)
     found = differences(current, definition) if current else [f"family {family} has no active task definition"]
     tags_changed: list[str] = []
     if current is None or found:
-        latest = _register(aws, definition, tags, current, check=check)
+        latest = _register(aws, definition, tags, current, check=check, clock=clock or Clock())
     else:
         latest = current
         tags_changed = _tag(aws, current, tags or {}, check=check)
@@ -165,6 +166,11 @@ def ensure_present(
     }
 
 
+def _latest_active(aws: Aws, family: str) -> dict[str, Any] | None:
+    found = find_definition(aws, name=family)
+    return found if found is not None and found.get("status") == "ACTIVE" else None
+
+
 def _register(
     aws: Aws,
     definition: Mapping[str, Any],
@@ -172,6 +178,7 @@ def _register(
     current: Mapping[str, Any] | None,
     *,
     check: bool,
+    clock: Clock,
 ) -> dict[str, Any]:
     family = definition["family"]
     tagging = {"tags": tag_list(tags)} if tags else {}
@@ -183,10 +190,22 @@ def _register(
             prefix = str(current["taskDefinitionArn"]).rsplit("/", 1)[0]
             guess = {"taskDefinitionArn": f"{prefix}/{family}:{revision}", "revision": revision}
         return {**definition, **tagging, **guess, "status": "ACTIVE"}
-    answer = aws.call(
-        "ecs", "RegisterTaskDefinition", doing=f"register the task definition {family}", **{**definition, **tagging}
-    )
-    return {**answer["taskDefinition"], "tags": answer.get("tags", [])}
+
+    def register() -> dict[str, Any]:
+        answer = aws.call_once(
+            "ecs",
+            "RegisterTaskDefinition",
+            doing=f"register the task definition {family}",
+            **{**definition, **tagging},
+        )
+        return {**answer["taskDefinition"], "tags": answer.get("tags", [])}
+
+    def registered() -> dict[str, Any] | None:
+        # Every registration makes a revision, also of what is there already (facts.md B.5).
+        latest = _latest_active(aws, family)
+        return None if latest is None or differences(latest, definition) else latest
+
+    return exactly_once(register, effect=registered, clock=clock)
 
 
 def _tag(aws: Aws, current: dict[str, Any], tags: Mapping[str, Any], *, check: bool) -> list[str]:

@@ -16,11 +16,12 @@ from typing import Any
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, snake
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions import describe_definition
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.exactly_once import exactly_once
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import Guard
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
     find_service,
     new_events,
     primary_deployment,
-    require_as_expected,
     task_view,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tails import newest_first, with_tails
@@ -262,8 +263,7 @@ def redeploy(
     desired_count: int | None = None,
     task_definition: str | None = None,
     force: bool = True,
-    expected_tags: Mapping[str, str] | None = None,
-    expected_desired_count: int | None = None,
+    guard: Guard | None = None,
     wait: bool = True,
     timeout: float = 900,
     max_failed_tasks: int = 3,
@@ -283,12 +283,6 @@ def redeploy(
             "Create it again, or name another one.",
             details={"service_status": before.get("status")},
         )
-    require_as_expected(
-        before,
-        doing=f"redeploy service {service} in cluster {cluster}",
-        tags=expected_tags,
-        desired_count=expected_desired_count,
-    )
     if task_definition is not None:
         task_definition = _resolved(aws, cluster=cluster, service=service, task_definition=task_definition)
     changed = needs_deployment(before, desired_count=desired_count, task_definition=task_definition, force=force)
@@ -298,6 +292,8 @@ def redeploy(
     ended_before = frozenset() if force else _ended(aws, cluster=cluster, service=service)
     after = before
     if changed:
+        if guard is not None:
+            guard.require(aws, doing=f"start a deployment of service {service} in cluster {cluster}", clock=clock)
         after = _start(
             aws,
             cluster=cluster,
@@ -306,6 +302,7 @@ def redeploy(
             desired_count=desired_count,
             task_definition=task_definition,
             force=force,
+            clock=clock,
         )
     primary = primary_deployment(after)
     if primary is None:
@@ -374,16 +371,32 @@ def _start(
     desired_count: int | None,
     task_definition: str | None,
     force: bool,
+    clock: Clock,
 ) -> dict[str, Any]:
+    """One UpdateService, made so that it starts one deployment even if its answer is lost."""
     params: dict[str, Any] = {"cluster": cluster, "service": service, "forceNewDeployment": force}
     if desired_count is not None:
         params["desiredCount"] = desired_count
     if task_definition is not None:
         params["taskDefinition"] = task_definition
     doing = f"start a deployment of service {service} in cluster {cluster}"
-    after: dict[str, Any] = aws.call("ecs", "UpdateService", doing=doing, **params)["service"]
-    primary = primary_deployment(after)
     known = {deployment.get("id") for deployment in before.get("deployments", [])}
+
+    def update() -> dict[str, Any]:
+        after: dict[str, Any] = aws.call_once("ecs", "UpdateService", doing=doing, **params)["service"]
+        return after
+
+    def updated() -> dict[str, Any] | None:
+        found = find_service(aws, cluster=cluster, service=service)
+        fresh = (primary_deployment(found) or {}).get("id") not in known
+        as_asked = not needs_deployment(
+            found, desired_count=desired_count, task_definition=task_definition, force=False
+        )
+        # Without force, asking twice does nothing twice.
+        return found if as_asked and (fresh or not force) else None
+
+    after = exactly_once(update, effect=updated, clock=clock)
+    primary = primary_deployment(after)
     if force and primary is not None and primary.get("id") in known:
         raise OperationFailed(
             f"Could not {doing}: AWS accepted it, but its PRIMARY deployment is still {primary.get('id')}, which was "

@@ -15,7 +15,7 @@ try:
 except ImportError:  # AnsibleAWSModule reports the missing library before anything here is needed
     boto_errors = None
 
-__all__ = ["OperationFailed", "advice_for", "aws_said", "error_code", "from_botocore"]
+__all__ = ["OperationFailed", "advice_for", "aws_said", "error_code", "from_botocore", "is_transient"]
 
 _EXPIRED = "The credentials have expired: sign in again and repeat the run, which picks up where it was."
 _ADVICE_BY_CODE = {
@@ -51,17 +51,41 @@ _ADVICE_BY_EXCEPTION = {
 }
 
 
+# Refused for now, whatever the HTTP status; 429 and 5xx count without a name.
+_TRANSIENT_CODES = frozenset(
+    {
+        "LimitExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServerException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+
 class OperationFailed(Exception):
     """A failure as the operator reads it.
 
     `str(error)` says what was being done, to what, what AWS said and what to do next; `details` is returned beside the
-    message, in snake_case, for playbooks that look closer; `code` is AWS's error code where there is one.
+    message, in snake_case, for playbooks that look closer; `code` is AWS's error code where there is one. `transient`
+    says that the same call may succeed a little later; the call may have taken effect all the same.
     """
 
-    def __init__(self, message: str, *, code: str | None = None, details: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        details: dict[str, Any] | None = None,
+        transient: bool = False,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.details = details or {}
+        self.transient = transient
 
 
 def error_code(error: BaseException) -> str | None:
@@ -86,6 +110,15 @@ def aws_said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed a little later: AWS limits the rate, or it or the way to it fails for now."""
+    if boto_errors is not None and isinstance(error, boto_errors.HTTPClientError):
+        return True
+    response = getattr(error, "response", None)
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(response, dict) else 0
+    return error_code(error) in _TRANSIENT_CODES or status == 429 or status >= 500
+
+
 def advice_for(error: BaseException, *, action: str) -> str:
     """What the operator can do about it; `action` is the IAM action, such as `ecs:UpdateService`."""
     code = error_code(error)
@@ -100,6 +133,7 @@ def from_botocore(error: BaseException, *, doing: str, action: str) -> Operation
         " ".join(sentence for sentence in sentences if sentence),
         code=error_code(error),
         details={"error_code": error_code(error), "action": action},
+        transient=is_transient(error),
     )
 
 

@@ -23,6 +23,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions i
     without_environment,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed, error_code
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import Guard
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.reasons import reason_for
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.shapes import conform, input_shape, joined, nearest
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import describe, list_arns, short_id
@@ -35,7 +36,6 @@ _STARTED_BY_LIMIT = 128
 _TOKEN_LIMIT = 64
 _OVERRIDES_LIMIT = 8192
 _HASH_LENGTH = 16
-_THROTTLED = frozenset({"ThrottlingException", "LimitExceededException", "RequestLimitExceeded"})
 _LONGEST_PAUSE = 15.0
 
 
@@ -57,6 +57,7 @@ class OneOff:
     group: str | None = None
     count: int = 1
     capacity_timeout: float = 120
+    guard: Guard | None = None
 
 
 def _fitting(text: str, *, allowed: str, limit: int) -> str:
@@ -278,6 +279,10 @@ def _start(
         token = {"clientToken": client_token(task.run_id, attempt)} if task.run_id else {}
         failures: list[dict[str, Any]] = []
         refusal: OperationFailed | None = None
+        if task.guard is not None:
+            # Room may come after minutes: what was looked at before the first attempt says nothing any more.
+            doing = f"run {task.task_definition} in cluster {task.cluster}"
+            task.guard.require(aws, doing=doing, clock=clock)
         try:
             answer = aws.call(
                 "ecs",
@@ -287,16 +292,19 @@ def _start(
             )
         except OperationFailed as error:
             found = _after_conflict(aws, task, error, mark=mark, definition=definition)
+            if error.transient and mark:
+                # It may have started all the same, and its answer may be what was lost.
+                found = found or _already_started(aws, task, mark, definition)
             if found:
                 return _answer(found, mark=mark, reattached=True)
-            if not _worth_waiting(error.code, str(error)):
+            if not (error.transient or _worth_waiting(str(error))):
                 raise
             refusal = error
         else:
             failures = answer.get("failures", [])
             if answer.get("tasks"):
                 return _started(aws, task, answer, mark=mark)
-            if not failures or not all(_worth_waiting(None, _failure_text(failure)) for failure in failures):
+            if not failures or not all(_worth_waiting(_failure_text(failure)) for failure in failures):
                 raise _refused(task, failures)
             attempt += 1
         elapsed = clock.monotonic() - start
@@ -346,10 +354,10 @@ def _failure_text(failure: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def _worth_waiting(code: str | None, text: str) -> bool:
-    """Whether the same call may succeed a little later: AWS has no room now, or limits the rate."""
+def _worth_waiting(text: str) -> bool:
+    """Whether the same call may succeed a little later, because AWS has no room now."""
     row = reason_for(text)
-    return code in _THROTTLED or (row is not None and row.kind == "capacity")
+    return row is not None and row.kind == "capacity"
 
 
 def _refused(

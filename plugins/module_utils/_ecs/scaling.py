@@ -16,10 +16,13 @@ from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import autoscaling as scaling_state
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claiming import claim_exclusively
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
+    Expected,
     find_service,
-    require_as_expected,
+    tags_of,
     task_view,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
@@ -296,6 +299,23 @@ class _Scaling:
     result: dict[str, Any]
     state: dict[str, Any] | None = None
 
+    def claim(self, found: Mapping[str, Any], tags: Mapping[str, str], takes_over: Sequence[str]) -> None:
+        if not self.check_mode:
+            try:
+                claim_exclusively(
+                    self.aws,
+                    cluster=self.cluster,
+                    found=found,
+                    tags=tags,
+                    takes_over=takes_over,
+                    clock=self.clock,
+                )
+            except OperationFailed as error:
+                # It may have been written, and withdrawing it may have failed.
+                self.result["changed"] = error.transient
+                raise
+        self.result.update(changed=True, tags_written=dict(tags))
+
     def write_tags(self, arn: str, tags: Mapping[str, str]) -> None:
         if not tags:
             return
@@ -378,7 +398,8 @@ def scale(
     autoscaling: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     remove_tags: Sequence[str] = (),
-    expected_tags: Mapping[str, str] | None = None,
+    takes_over: Sequence[str] = (),
+    expected: Expected | None = None,
     wait: bool = True,
     timeout: float = 900,
     check_mode: bool = False,
@@ -401,10 +422,9 @@ def scale(
             details={"service_status": found.get("status")},
         )
     doing = f"change service {service} in cluster {cluster}"
-    require_as_expected(found, doing=doing, tags=expected_tags)
+    (expected or Expected()).require(found, doing=doing)
     arn = found["serviceArn"]
-    current_tags = {entry["key"]: entry.get("value", "") for entry in found.get("tags", [])}
-    written, removed = tag_changes(current_tags, wanted=tags or {}, unwanted=remove_tags)
+    written, removed = tag_changes(tags_of(found), wanted=tags or {}, unwanted=remove_tags)
     previous = int(found.get("desiredCount", 0))
     target = previous if desired_count is None else desired_count
     result: dict[str, Any] = {
@@ -425,7 +445,10 @@ def scale(
     result["autoscaling"] = {"before": steps.state, "after": steps.state}
 
     try:
-        steps.write_tags(arn, written)
+        if any(key.startswith(CLAIM_PREFIX) for key in written):
+            steps.claim(found, written, takes_over)
+        else:
+            steps.write_tags(arn, written)
         if suspend_autoscaling and steps.state is not None:
             moved = steps.move_autoscaling(scaling_state.with_switches(steps.state, suspended=True))
             if moved and not check_mode:
@@ -435,12 +458,13 @@ def scale(
             steps.set_count(previous, desired_count)
         if desired_count is not None and wait and not check_mode:
             steps.wait(desired_count, timeout)
-            require_as_expected(find_service(aws, cluster=cluster, service=service), doing=doing, tags=tags)
+            still = find_service(aws, cluster=cluster, service=service)
+            Expected(tags or {}).require(still, doing=doing)
         else:
             known = census(aws, cluster=cluster, serviceName=service)
             result["tasks"] = [task_view(task) for task in known.tasks if not is_gone(task)]
         if resume:
-            _resume(steps, autoscaling=autoscaling, count=target)
+            _resume(steps, autoscaling=autoscaling, count=target, asked=desired_count is not None)
         steps.remove_tags(arn, removed)
     except OperationFailed as error:
         error.details = {**error.details, "changed": result["changed"]}
@@ -448,7 +472,7 @@ def scale(
     return result
 
 
-def _resume(steps: _Scaling, *, autoscaling: Mapping[str, Any] | None, count: int) -> None:
+def _resume(steps: _Scaling, *, autoscaling: Mapping[str, Any] | None, count: int, asked: bool) -> None:
     if steps.state is None:
         if autoscaling:
             steps.result["warnings"].append(
@@ -460,7 +484,10 @@ def _resume(steps: _Scaling, *, autoscaling: Mapping[str, Any] | None, count: in
         if autoscaling
         else scaling_state.with_switches(steps.state, suspended=False)
     )
-    steps.move_autoscaling(wanted)
+    if steps.move_autoscaling(wanted) and asked and not steps.check_mode:
+        # Resuming itself moves the count into the target's limits, also that of a service which somebody had stopped.
+        now = find_service(steps.aws, cluster=steps.cluster, service=steps.service)
+        steps.set_count(int(now.get("desiredCount", 0)), count)
     if count < wanted["min_capacity"] and not scaling_state.is_suspended(wanted):
         steps.result["warnings"].append(
             f"The autoscaling of service {steps.service} may raise its desired count from {count} to its minimum, "

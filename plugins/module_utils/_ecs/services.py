@@ -10,15 +10,18 @@ Private to wwhd.qdrant_ops. Services and definitions are dicts as AWS gives them
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, snake
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.reasons import hint_for_task
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import is_gone
 
 __all__ = [
+    "Expected",
     "cluster_missing",
     "efs_volumes",
     "essential_containers",
@@ -30,7 +33,7 @@ __all__ = [
     "new_events",
     "peek_service",
     "primary_deployment",
-    "require_as_expected",
+    "tags_of",
     "task_view",
     "without_values",
 ]
@@ -259,24 +262,38 @@ def new_events(service: Mapping[str, Any], *, known: Iterable[str]) -> list[dict
     return [snake(event) for event in reversed(fresh)]
 
 
-def require_as_expected(
-    found: Mapping[str, Any], *, doing: str, tags: Mapping[str, str] | None = None, desired_count: int | None = None
-) -> None:
-    """Raises OperationFailed unless the service, as DescribeServices gives it, has these tags and this desired count.
+def tags_of(found: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of a service, as DescribeServices gives it, as a dict."""
+    return {entry["key"]: entry.get("value", "") for entry in found.get("tags", [])}
 
-    What a caller had found out, or written, before it decided: if it is no longer so, somebody else is at work.
-    """
-    current = {entry["key"]: entry.get("value", "") for entry in found.get("tags", [])}
-    wrong = [
-        f"its tag {key} is {current.get(key, 'absent')}, expected {value}"
-        for key, value in (tags or {}).items()
-        if current.get(key) != value
-    ]
-    if desired_count is not None and found.get("desiredCount") != desired_count:
-        wrong.append(f"its desired count is {found.get('desiredCount')}, expected {desired_count}")
-    if wrong:
-        raise OperationFailed(
-            f"Could not {doing}: {'; '.join(wrong)}. Somebody else changed the service meanwhile, so it was left as it "
-            "is. Find out who (CloudTrail, or the service's events), then run this again.",
-            details={"unexpected": wrong},
-        )
+
+@dataclass(frozen=True)
+class Expected:
+    """What a caller had found out, or written, before it decided: if it is no longer so, somebody else is at work."""
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    desired_count: int | None = None
+
+    def differences(self, found: Mapping[str, Any]) -> list[str]:
+        """What is otherwise in a service, as DescribeServices gives it: one clause each, with who claims it now."""
+        current = tags_of(found)
+        wrong = [
+            f"its tag {key} is {current.get(key, 'absent')}, expected {value}"
+            for key, value in self.tags.items()
+            if current.get(key) != value
+        ]
+        if self.desired_count is not None and found.get("desiredCount") != self.desired_count:
+            wrong.append(f"its desired count is {found.get('desiredCount')}, expected {self.desired_count}")
+        if wrong:
+            wrong += [f"it is claimed by {claim.who}" for claim in claims_in(current) if claim.key not in self.tags]
+        return wrong
+
+    def require(self, found: Mapping[str, Any], *, doing: str) -> None:
+        """Raises OperationFailed if anything is otherwise."""
+        wrong = self.differences(found)
+        if wrong:
+            raise OperationFailed(
+                f"Could not {doing}: {'; '.join(wrong)}. Somebody else changed the service meanwhile, so it was left as"
+                " it is. Find out who (CloudTrail, or the service's events), then run this again.",
+                details={"unexpected": wrong},
+            )

@@ -18,6 +18,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions i
     essential_containers,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import Guard
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.logs import LogReader, drain, streams_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.reasons import hint_for_task
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.shapes import joined, nearest
@@ -45,6 +46,9 @@ _MISSING_GRACE = 30.0
 _STOP_TIMEOUT = 150.0
 _PACE = Pace(quick=0.5, slow=2.0)
 _OVER = ("STOPPED", "DELETED")
+# A guard is looked at in these states, each once, and every so many seconds: a task may act from RUNNING on.
+_ABOUT_TO_ACT = frozenset({"ACTIVATING", "RUNNING"})
+_GUARD_EVERY = 5.0
 
 
 @dataclass(frozen=True)
@@ -61,14 +65,19 @@ class WaitFor:
     log_lines: int = 20
     log_end: str | None = None
     stop_on_timeout: bool = False
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True)
 class _Look:
-    """One look at all tasks: those that AWS knew, by short id, and for how long (s) the others have been MISSING."""
+    """One look at all tasks: those that AWS knew, by short id, and for how long (s) the others have been MISSING.
+
+    `violation` is what the guard found, where it was looked at.
+    """
 
     tasks: Mapping[str, dict[str, Any]]
     missing_for: Mapping[str, float]
+    violation: str | None = None
 
 
 @dataclass
@@ -81,6 +90,9 @@ class _Watch:
     missing_since: dict[str, float] = field(default_factory=dict)
     definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     readers: dict[str, dict[str, LogReader]] = field(default_factory=dict)
+    guarded_at: float | None = None
+    guarded_states: frozenset[str] = frozenset()
+    stopping: bool = False
 
     def look(self) -> _Look:
         described = describe(self.aws, cluster=self.spec.cluster, arns=self.spec.tasks)
@@ -90,7 +102,18 @@ class _Watch:
         self.missing_since = {name: self.missing_since.get(name, now) for name in absent}
         for task in tasks.values():
             self._check_names(task)
-        return _Look(tasks, {name: now - since for name, since in self.missing_since.items()})
+        missing_for = {name: now - since for name, since in self.missing_since.items()}
+        return _Look(tasks, missing_for, self._violation(list(tasks.values()), now))
+
+    def _violation(self, tasks: Sequence[Mapping[str, Any]], now: float) -> str | None:
+        """What the guard finds: looked at when a task comes to where its containers start, and now and then."""
+        states = frozenset(str(task.get("lastStatus")) for task in tasks)
+        due = self.guarded_at is None or now - self.guarded_at >= _GUARD_EVERY
+        near = (states - self.guarded_states) & _ABOUT_TO_ACT
+        if self.spec.guard is None or self.stopping or not (due or near) or all(map(self.ended, tasks)):
+            return None
+        self.guarded_at, self.guarded_states = now, self.guarded_states | states
+        return self.spec.guard.violation(self.aws, clock=self.clock)
 
     def definition(self, task: Mapping[str, Any]) -> dict[str, Any]:
         arn = str(task["taskDefinitionArn"])
@@ -189,6 +212,8 @@ def wait_for_tasks(aws: Aws, *, spec: WaitFor, region: str | None, clock: Clock 
     except TimedOut as error:
         raise _timed_out(watch, error.observation, region) from error
     except Hopeless as error:
+        if error.observation.value.violation:
+            raise _violated(watch, error.observation.value, region) from error
         result = _result(watch, error.observation.value, region, complete=False)
         raise OperationFailed(_with_tails(str(error), result, spec.log_lines), details=result) from error
     look = seen.value
@@ -222,6 +247,8 @@ def _predicates(watch: _Watch) -> tuple[Callable[[_Look], bool], Callable[[_Look
         return not look.missing_for and all(settled(task) for task in look.tasks.values())
 
     def hopeless(look: _Look) -> str | None:
+        if look.violation:
+            return look.violation
         lost = [name for name, seconds in look.missing_for.items() if seconds > _MISSING_GRACE]
         if not lost:
             return None
@@ -246,8 +273,8 @@ def _timed_out(watch: _Watch, observation: Observation[_Look], region: str | Non
     unfinished = [task for task in look.tasks.values() if not watch.ended(task)]
     stopped: list[str] = []
     if spec.stop_on_timeout and unfinished:
-        stopped, look, said = _stop(watch, unfinished, look)
-        message += said
+        stopped, look, said = _stop(watch, unfinished, look, because=f"gave up after {spec.timeout:.0f} s")
+        message += f"{said} Raise timeout if it needs longer, and run again."
     else:
         message += "Raise timeout, or look at the task's events and logs; the task goes on by itself."
     result = {**_result(watch, look, region, complete=False), "stopped": stopped, "changed": bool(stopped)}
@@ -257,9 +284,26 @@ def _timed_out(watch: _Watch, observation: Observation[_Look], region: str | Non
     return OperationFailed(_with_tails(message, result, spec.log_lines), details=result)
 
 
-def _stop(watch: _Watch, unfinished: Sequence[dict[str, Any]], look: _Look) -> tuple[list[str], _Look, str]:
+def _violated(watch: _Watch, look: _Look, region: str | None) -> OperationFailed:
+    """The guard found something: what still runs is stopped, whatever it was doing."""
+    spec = watch.spec
+    violation = look.violation
+    unfinished = [task for task in look.tasks.values() if not is_gone(task)]
+    stopped, look, said = _stop(
+        watch, unfinished, look, because="stopped it: its guard found that something had changed"
+    )
+    names = ", ".join(short_id(arn) for arn in spec.tasks)
+    result = {**_result(watch, look, region, complete=False), "stopped": stopped, "changed": bool(stopped)}
+    message = f"Did not let task {names} in cluster {spec.cluster} go on: {violation} {said}"
+    return OperationFailed(_with_tails(message, result, spec.log_lines), details={**result, "guard": violation})
+
+
+def _stop(
+    watch: _Watch, unfinished: Sequence[dict[str, Any]], look: _Look, *, because: str
+) -> tuple[list[str], _Look, str]:
     """Stop what still runs and see it gone: a caller that goes on must not meet it again."""
     spec = watch.spec
+    watch.stopping = True
     stopped = []
     for task in unfinished:
         watch.aws.call(
@@ -268,7 +312,7 @@ def _stop(watch: _Watch, unfinished: Sequence[dict[str, Any]], look: _Look) -> t
             doing=f"stop task {short_id(task['taskArn'])} in cluster {spec.cluster}",
             cluster=spec.cluster,
             task=task["taskArn"],
-            reason=f"wwhd.qdrant_ops.ecs_wait_task gave up after {spec.timeout:.0f} s",
+            reason=f"wwhd.qdrant_ops.ecs_wait_task {because}",
         )
         stopped.append(str(task["taskArn"]))
     names = {short_id(arn) for arn in stopped}
@@ -284,7 +328,7 @@ def _stop(watch: _Watch, unfinished: Sequence[dict[str, Any]], look: _Look) -> t
         alive = [task_text(task) for name, task in error.observation.value.tasks.items() if name in names]
         said = f"Asked ECS to stop it, but it was not gone {_STOP_TIMEOUT:.0f} s later: {'; '.join(alive)}."
         return stopped, error.observation.value, f"{said} Make sure that it ends before you go on."
-    said = f"Stopped it; it was gone {seen.elapsed:.0f} s later. Raise timeout if it needs longer, and run again."
+    said = f"Stopped it; it was gone {seen.elapsed:.0f} s later."
     return stopped, seen.value if seen.value.tasks else look, said
 
 

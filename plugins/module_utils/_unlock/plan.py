@@ -15,19 +15,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX, Claim, claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import mask
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock import cleaner
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs import normalised, timeouts_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import (
     AUTOSCALING,
-    OWNER,
-    RUN_ID,
-    TAG_KEYS,
-    Claim,
-    claim_of,
+    DESIRED_COUNT,
+    STATE_KEYS,
+    held_by_another,
+    new_claim,
+    run_id_of,
 )
 
-__all__ = ["autoscaling_from_tag", "autoscaling_to_tag", "foreign_tasks", "make_plan"]
+__all__ = ["autoscaling_from_tag", "autoscaling_to_tag", "make_plan"]
 
 _SUSPENDED = (
     "dynamic_scaling_in_suspended",
@@ -35,6 +36,8 @@ _SUSPENDED = (
     "scheduled_scaling_suspended",
 )
 _NO_AUTOSCALING = "none"
+# Seconds that a run may need beyond its phases' time-outs: a cleaner that is stopped, restoring, Ansible itself.
+_LEASE_MARGIN = 600
 
 
 def autoscaling_to_tag(state: Mapping[str, Any] | None) -> str:
@@ -56,29 +59,6 @@ def autoscaling_from_tag(text: str) -> dict[str, Any] | None:
         "max_capacity": int(found[2]),
         "suspended_state": {name: found[3 + index] == "true" for index, name in enumerate(_SUSPENDED)},
     }
-
-
-def foreign_tasks(mounts: Mapping[str, Any], *, run_id: str, file_system_id: str) -> str | None:
-    """A sentence about the live tasks that mount the file system, or None if there are none.
-
-    `mounts` is what ecs_mounts_info returned, which left the service's own tasks out; this run's own cleaner, known by
-    its `started_by`, does not count.
-    """
-    tasks = [
-        task for task in mounts.get("tasks", []) if task.get("live") and run_id not in str(task.get("started_by") or "")
-    ]
-    if not tasks:
-        return None
-    names = ", ".join(
-        f"{str(task['task_arn']).rsplit('/', 1)[-1]} ({task.get('group') or task.get('family')},"
-        f" {task.get('last_status')}, cluster {task.get('cluster')})"
-        for task in tasks[:5]
-    )
-    more = f" and {len(tasks) - 5} more" if len(tasks) > 5 else ""
-    return (
-        f"Other live tasks mount the file system {file_system_id}: {names}{more}. They may hold locks or write to the"
-        " store: stop them (aws ecs stop-task, or their service's desired count), then run this again."
-    )
 
 
 def _service_refusals(service: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> Iterable[str]:
@@ -255,18 +235,35 @@ def _need(
     """Whether anything is to be done, and why, in sentences. `only_tidy`: an unfinished run left a healthy service."""
     why: list[str] = []
     if claim:
-        why.append(f"the unlock {claim.run_id} of {claim.since} by {claim.owner} was not finished")
+        why.append(f"the unlock {claim.who} was not finished")
     if not info.get("healthy"):
         why.extend(info.get("unhealthy_because") or ["the service is not healthy"])
     elif _health_error(health):
         why.append(f"the health address does not answer as it should ({_health_error(health)})")
     if only_tidy:
-        return True, [f"{why[0]}, but the service is healthy: only what that run left behind is put back"]
+        left = why[0] if why else "an earlier unlock left tags behind"
+        return True, [f"{left}, but the service is healthy: only what that run left behind is put back"]
     if why:
         return True, [reason.rstrip(".") for reason in why]
     if options.get("when") == "always":
         return True, ["the service is healthy, and qdrant_unlock_when is always"]
     return False, ["the service is healthy, and no earlier unlock is unfinished"]
+
+
+def _kept_count(tags: Mapping[str, str], current: int) -> int:
+    """The desired count that an unfinished run had found."""
+    kept = tags.get(DESIRED_COUNT, "")
+    return int(kept) if kept.isdigit() else current
+
+
+def _warnings(service: Mapping[str, Any], log: Mapping[str, str] | None) -> Iterable[str]:
+    if not log:
+        yield "No log group is known, so the report cannot list the locks: set qdrant_unlock_log_group."
+    if service.get("availability_zone_rebalancing") == "ENABLED":
+        yield (
+            "Availability zone rebalancing is ENABLED: ECS may by itself start a second task beside the first, which"
+            " makes these locks. Disable it (aws ecs update-service --availability-zone-rebalancing DISABLED)."
+        )
 
 
 def make_plan(
@@ -278,6 +275,7 @@ def make_plan(
     script: str,
     environment: str,
     owner: str,
+    controller: Mapping[str, Any],
     run_id: str,
     now: datetime,
 ) -> dict[str, Any]:
@@ -291,14 +289,16 @@ def make_plan(
     service = info.get("service") or {}
     inspect = options.get("mode") == "inspect"
     tags = service.get("tags") or {}
-    claim = claim_of(tags)
-    # A resumed run keeps its name, and its cleaner gets one that begins with it.
-    cleaner_run_id = f"{claim.run_id}-{run_id[-6:]}" if claim else run_id
-    run_id = claim.run_id if claim else run_id
+    claims = claims_in(tags)
+    claim = claims[0] if claims else None
+    # A resumed run keeps its name; its claim and its cleaner get one that begins with it.
+    claim_id = f"{run_id_of(claim)}-{run_id[-6:]}" if claim else run_id
+    run_id = run_id_of(claim) if claim else run_id
     current = int(service.get("desired_count") or 0)
-    original = claim.desired_count if claim and claim.desired_count is not None else current
+    original = _kept_count(tags, current) if claim else current
     autoscaling = autoscaling_from_tag(tags.get(AUTOSCALING, "")) if claim else info.get("autoscaling")
-    only_tidy = claim is not None and _only_to_restore(options, info, health)
+    left_behind = claim is not None or any(key in tags for key in STATE_KEYS)
+    only_tidy = left_behind and _only_to_restore(options, info, health)
     needed, why = _need(options, info, claim, health, only_tidy=only_tidy)
     volume, volume_fault = _choose_volume(options, info.get("volumes") or [])
     log = _log_of(options, info, volume)
@@ -308,10 +308,6 @@ def make_plan(
     held_timeout = int(options.get("held_timeout") or 0)
     restore_only = only_tidy and not inspect
     after = int(options.get("desired_count") or 0) or max(original, 1)
-    if held == "delete":
-        # Held locks are removed only right after the guard has looked: a cleaner that had to wait for room could meet a
-        # task that was started meanwhile.
-        timeouts["capacity"] = 0
     clean_timeout = timeouts["clean"] + (held_timeout if held == "wait" and not inspect else 0)
 
     refusals = list(_service_refusals(service, info.get("tasks") or []))
@@ -323,12 +319,13 @@ def make_plan(
             " one store is what makes these locks. Set its desired count to 1, or pass -e qdrant_unlock_allow_many=true"
             " if each of its tasks has a store of its own."
         )
-    if claim and not options.get("takeover") and claim.held_by_another(here=owner, now=now):
-        refusals.append(
-            f"Another unlock of this service is under way: {claim.run_id}, by {claim.owner}, since {claim.since}."
-            " Wait for it. If you know that it is dead, pass -e qdrant_unlock_takeover=true; otherwise it counts as"
-            f" dead from {claim.lease_until or 'now'} on."
-        )
+    for other in claims if not options.get("takeover") else ():
+        if held_by_another(other, here=owner, now=now):
+            refusals.append(
+                f"Another unlock of this service is under way: {other.who}. Wait for it. If you know that it is dead,"
+                " pass -e qdrant_unlock_takeover=true; otherwise it counts as dead when its process has ended, or, seen"
+                f" from another machine, from {other.until or 'never'} on."
+            )
     if needed and options.get("protected") and options.get("confirm") != environment and not inspect:
         refusals.append(
             f"The environment {environment} is protected: pass -e confirm={environment} to say that you mean it."
@@ -342,35 +339,33 @@ def make_plan(
         refusals.append("The service has no awsvpc network to run the cleaner in: set qdrant_unlock_subnets.")
 
     task_definition = info.get("task_definition") or {}
+    # The verification has three steps of its time-out each, and a cleaner may need its stop time-out.
+    lease = sum(timeouts.values()) + 2 * timeouts["verify"] + held_timeout + _LEASE_MARGIN
+    own = new_claim(claim_id=claim_id, owner=owner, now=now, lease_seconds=lease)
     plan: dict[str, Any] = {
         "refusals": refusals,
         "needed": needed,
         "why": why,
         "go": (needed or inspect) and not refusals,
         "run_id": run_id,
-        "cleaner_run_id": cleaner_run_id,
-        "owner": owner,
+        "claim_id": claim_id,
+        "controller": dict(controller),
+        "lease_seconds": lease,
         "resumed": claim is not None,
+        "desired_count_now": current,
         "desired_count_before": original,
         "desired_count_after": after,
         "restore_only": restore_only,
         "stop": not inspect and not restore_only,
-        "run_id_tag": RUN_ID,
-        "owner_tag": OWNER,
         "autoscaling": autoscaling,
-        "tags": Claim.tags(
-            run_id=run_id,
-            owner=owner,
-            now=now,
-            lease_seconds=sum(timeouts.values()) + held_timeout,
-            desired_count=original,
-            autoscaling=autoscaling_to_tag(autoscaling),
-        ),
-        "tag_keys": list(TAG_KEYS),
+        "claim_prefix": CLAIM_PREFIX,
+        "claim": {own.key: own.value},
+        "tags": {own.key: own.value, DESIRED_COUNT: str(original), AUTOSCALING: autoscaling_to_tag(autoscaling)},
+        "takes_over": [earlier.key for earlier in claims],
+        "earlier_claims": {earlier.key: earlier.value for earlier in claims},
+        "tag_keys": [own.key, *(earlier.key for earlier in claims), *STATE_KEYS],
         "timeouts": {**timeouts, "clean": clean_timeout},
-        "warnings": []
-        if log
-        else ["No log group is known, so the report cannot list the locks: set qdrant_unlock_log_group."],
+        "warnings": list(_warnings(service, log)),
         "to_check": _to_check(options, info, network, log),
         "network": network,
         "file_system_id": volume["file_system_id"] if volume else None,

@@ -9,9 +9,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from sandbox.permissions import LEDGER, policy_for
 
 ROOT = Path(__file__).resolve().parents[3]
 SECONDS = 240
@@ -42,7 +44,14 @@ class Operator:
     def play(
         self, playbook: str, *words: str, environment: Mapping[str, str] | None = None, env: str | None = "local"
     ) -> Played:
-        """Runs `playbooks/<playbook>.yml -e env=<env>` with `words` more, and nothing of AWS's but `environment`."""
+        """Runs `playbooks/<playbook>.yml -e env=<env>` with `words` more, and nothing of AWS's but `environment`.
+
+        What it calls is held against the least policy of docs/iam that must do for it.
+        """
+        with LEDGER.under(policy_for(playbook, words)):
+            return self._play(playbook, words, environment or {}, env)
+
+    def _play(self, playbook: str, words: Iterable[str], environment: Mapping[str, str], env: str | None) -> Played:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_", "PYTEST"))
         }
@@ -61,7 +70,7 @@ class Operator:
                 "AWS_CONFIG_FILE": os.devnull,
                 "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
                 "NO_COLOR": "1",
-                **(environment or {}),
+                **environment,
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -12,9 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 PLAYBOOK = Path(__file__).parent / "data" / "community.yml"
 
 
+@pytest.mark.outside_iam("community.aws's modules")
 def test_community_aws_registers_runs_creates_updates_and_reads(world: Any, tmp_path: Path) -> None:
     trees = [Path(path) for path in os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(":") if path]
     assert any((tree / "ansible_collections" / "community" / "aws").is_dir() for tree in trees), (

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import botocore.exceptions
@@ -12,9 +13,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.calls import writes
+from sandbox.client import SandboxError
 
 pytestmark = pytest.mark.sandbox_service("stopped")
 CLUSTER = "wwhd-cluster"
+ECR = "018025611404.dkr.ecr.us-west-2.amazonaws.com/alpine:3.20"
 ONCE = {"retries": {"total_max_attempts": 1}}
 
 
@@ -61,6 +64,64 @@ def test_throttling_passes_with_botocores_retries(world: Any) -> None:
     calls = world.sandbox.calls()
     assert [call["error"] for call in calls] == ["ThrottlingException", "ThrottlingException", None]
     assert [call["fault"] for call in calls] == ["throttle", "throttle", None]
+
+
+@pytest.mark.parametrize(
+    ("order", "struck"),
+    [
+        ({"skip": 2, "count": 1}, [3]),
+        ({"skip": 1, "count": 2}, [2, 3]),
+        ({"skip": 3}, [4, 5, 6]),
+        ({"skip": 1, "count": 1, "match": {"operation": "TagResource"}}, [6]),
+        ({"count": 1, "match": {"writes": "true"}}, [3]),
+        ({"skip": 1, "count": 1, "match": {"writes": True, "service": "ecs"}}, [6]),
+        ({"skip": 2, "count": 1, "match": {"writes": "false"}}, [4]),
+    ],
+)  # fmt: skip
+def test_a_fault_lets_the_first_calls_pass(world: Any, order: dict[str, Any], struck: list[int]) -> None:
+    arn = world.service()["serviceArn"]
+    world.sandbox.reset(service="stopped")
+    once = world.sandbox.boto3("ecs", **ONCE)
+    world.sandbox.fault("throttle", **order)
+    for tags in (False, False, True, False, False, True):
+        with contextlib.suppress(ClientError):
+            if tags:
+                once.tag_resource(resourceArn=arn, tags=[{"key": "a", "value": "b"}])
+            else:
+                once.list_clusters()
+    assert [call["n"] for call in world.sandbox.calls() if call["fault"]] == struck
+
+
+def test_two_faults_count_the_same_calls(world: Any) -> None:
+    once = world.sandbox.boto3("ecs", **ONCE)
+    world.sandbox.fault("throttle", skip=1, count=2)
+    world.sandbox.fault("error", skip=2)
+    codes = []
+    for _turn in range(5):
+        try:
+            once.list_clusters()
+            codes.append("")
+        except ClientError as error:
+            codes.append(error.response["Error"]["Code"])
+    assert codes == ["", "ThrottlingException", "ThrottlingException", "ServerException", "ServerException"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "text"),
+    [
+        ("rain", {}, "unknown fault 'rain': use one of throttle"),
+        ("throttle", {"match": {"opration": "RunTask"}}, "throttle cannot match 'opration': use service, operation"),
+        ("mount", {"match": {"service": "x"}}, "mount cannot match 'service'"),
+        ("logs_never", {"skip": 1}, "logs_never cannot skip 1"),
+        ("pull", {"variant": "timeout"}, "pull has no variant 'timeout': use denied, missing"),
+        ("mount", {"variant": "late"}, "mount has no variant 'late'"),
+        ("throttle", {"variant": "slow"}, "throttle has no variant 'slow': use none"),
+        ("throttle", {"skip": -1}, "throttle cannot skip -1"),
+    ],
+)
+def test_a_fault_that_could_never_strike_is_refused(world: Any, kind: str, order: dict[str, Any], text: str) -> None:
+    with pytest.raises(SandboxError, match=text):
+        world.sandbox.fault(kind, **order)
 
 
 def test_a_server_error_and_a_refusal(world: Any) -> None:
@@ -128,6 +189,32 @@ def test_mounts_fail_as_fargate_says_it(world: Any, variant: str, text: str) -> 
     assert text in task["stoppedReason"]
 
 
+@pytest.mark.parametrize(
+    ("image", "variant", "text"),
+    [
+        ("alpine:3.20", "denied", "ref docker.io/library/alpine:3.20: pull access denied, repository does not exist"),
+        ("alpine:3.20", "missing", "docker.io/library/alpine:3.20: not found"),
+        ("alpine:3.20", "platform", "does not contain descriptor matching platform 'linux/amd64'"),
+        ("alpine:3.20", "rate_limit", "toomanyrequests: You have reached your"),
+        ("alpine:3.20", "no_route", "i/o timeout"),
+        (ECR, "no_route", f"The task cannot pull '{ECR}' from the Amazon ECR repository '{ECR.rsplit(':', 1)[0]}'."),
+        ("alpine:3.20", "start", "CannotStartContainerError: failed to get container status: "),
+    ],
+)  # fmt: skip
+def test_images_cannot_be_pulled_as_fargate_says_it(world: Any, image: str, variant: str, text: str) -> None:
+    world.sandbox.fault("pull", count=1, variant=variant, match={"family": "one-off"})
+    spared = world.run_one(world.register("another"))
+    task = world.until_stopped(world.run_one(world.register(image=image)))
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert text in task["stoppedReason"]
+    (container,) = task["containers"]
+    assert container["reason"] == task["stoppedReason"]
+    assert "exitCode" not in container
+    assert "startedAt" not in task
+    assert ("pullStoppedAt" in task) is (variant == "start")
+    assert world.until_stopped(spared)["containers"][0]["exitCode"] == 0
+
+
 def test_a_task_is_missing_for_a_while_after_run_task(world: Any) -> None:
     world.sandbox.fault("missing", count=1, polls=2)
     arn = world.run_one(world.register(script="sleep 60"))
@@ -180,6 +267,29 @@ def test_an_operation_that_nobody_knows_is_answered_as_aws_does(world: Any) -> N
     assert world.sandbox.status()["trouble"] == []
 
 
-def test_an_unknown_fault_is_refused_by_name(world: Any) -> None:
-    with pytest.raises(Exception, match="unknown fault 'rain': use one of throttle"):
-        world.sandbox.fault("rain")
+@pytest.mark.parametrize(
+    ("service", "call", "code", "status"),
+    [
+        ("ecs", "list_clusters", "ExpiredTokenException", 400),
+        ("logs", "describe_log_groups", "ExpiredTokenException", 400),
+        ("application-autoscaling", "describe_scalable_targets", "ExpiredTokenException", 400),
+        ("efs", "describe_file_systems", "ExpiredTokenException", 403),
+        ("elbv2", "describe_load_balancers", "ExpiredToken", 403),
+        ("sts", "get_caller_identity", "ExpiredToken", 403),
+        ("iam", "list_roles", "ExpiredToken", 403),
+        ("ec2", "describe_vpcs", "RequestExpired", 400),
+    ],
+)
+def test_credentials_that_expire_on_the_way(world: Any, service: str, call: str, code: str, status: int) -> None:
+    client = world.sandbox.boto3(service)
+    arguments = {"ServiceNamespace": "ecs"} if service == "application-autoscaling" else {}
+    world.sandbox.fault("expired", skip=1)
+    getattr(client, call)(**arguments)
+    for _turn in range(2):
+        with pytest.raises(ClientError) as caught:
+            getattr(client, call)(**arguments)
+        answer = caught.value.response
+        assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
+        assert "expired" in answer["Error"]["Message"]
+    # botocore does not try again what cannot come right.
+    assert len(world.sandbox.calls()) == 3

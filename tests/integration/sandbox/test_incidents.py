@@ -102,6 +102,13 @@ def test_reset_brings_everything_back(world: Any) -> None:
     assert world.service()["tags"] == [] if "tags" in world.service() else True
 
 
+@pytest.mark.sandbox_service("stopped")
+def test_a_reset_copies_the_stores_holes_as_holes(world: Any) -> None:
+    files = [path.stat() for path in Path(world.sandbox.state["data"]).rglob("*") if path.is_file()]
+    assert sum(file.st_size for file in files) > 200 * 2**20
+    assert sum(file.st_blocks for file in files) * 512 < 10 * 2**20
+
+
 def test_an_unknown_incident_is_refused_by_name(world: Any) -> None:
     with pytest.raises(SandboxError, match="unknown way to break the service 'flood'"):
         world.sandbox.break_("flood")

@@ -12,12 +12,13 @@ from sandbox.cloud import MountFailed
 from sandbox.ecs import launch
 from sandbox.ecs.deployments import event
 from sandbox.ecs.model import STARTING, ContainerRun, Task
-from sandbox.runtime import PullError, StartError
+from sandbox.runtime import PullError, StartError, pull_failure
 
 if TYPE_CHECKING:
     from sandbox.ecs.engine import Engine
 
 ESSENTIAL_EXITED = "Essential container in task exited"
+START_FAILED = "CannotStartContainerError: failed to get container status: the container runtime did not answer"
 HOST_LOST = "The host of this task was lost"
 
 
@@ -78,9 +79,15 @@ def _activating(engine: Engine, task: Task) -> None:
     if "pullStoppedAt" not in task.times:
         if now < task.since + engine.settings.pulling:
             return
+        fault = engine.faults.take("pull", family=task.definition.family)
+        variant = None if fault is None else str(fault.settings.get("variant", "denied"))
+        task.start_fails = variant == "start"
         for run in task.containers:
+            image = str(run.definition["image"])
             try:
-                engine.runtime.pull(str(run.definition["image"]))
+                if variant is not None and not task.start_fails:
+                    raise PullError(pull_failure(variant, image))
+                engine.runtime.pull(image)
             except PullError as error:
                 run.reason = str(error)
                 fail_to_start(engine, task, str(error))
@@ -89,6 +96,8 @@ def _activating(engine: Engine, task: Task) -> None:
     if now < task.due:
         return
     try:
+        if task.start_fails:
+            raise StartError(START_FAILED)
         launch.start(engine, task)
     except (PullError, StartError) as error:
         broken = next(run for run in task.containers if run.process is None)

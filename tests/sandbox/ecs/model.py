@@ -165,6 +165,7 @@ class Task:
     folders: dict[str, Path] = field(default_factory=dict)
     registered: list[tuple[str, int]] = field(default_factory=list)
     protection: Protection | None = None
+    start_fails: bool = False
     reached_running: bool = False
     running_since: float = 0.0
     counted: bool = False

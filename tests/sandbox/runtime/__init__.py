@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sandbox.runtime.container import Container
 from sandbox.runtime.core import Runtime, free_port
+from sandbox.runtime.images import pull_failure
 from sandbox.runtime.spec import ContainerSpec, Mount, PullError, StartError
 
-__all__ = ["Container", "ContainerSpec", "Mount", "PullError", "Runtime", "StartError", "free_port"]
+__all__ = ["Container", "ContainerSpec", "Mount", "PullError", "Runtime", "StartError", "free_port", "pull_failure"]

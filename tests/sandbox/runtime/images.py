@@ -40,17 +40,37 @@ def resolve(image: str) -> Image:
     reference = f"{_with_registry(repository)}:{tag}"
     kind = next((kind for pattern, kind in _PATTERNS if pattern.search(repository)), None)
     if kind is None:
-        raise PullError(
-            "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref "
-            f"{reference}: pull access denied, repository does not exist or may require authorization: "
-            "server message: insufficient_scope: authorization failed"
-        )
+        raise PullError(pull_failure("denied", image))
     if tag == "missing":
-        raise PullError(
-            "CannotPullContainerError: pull image manifest has been retried 7 time(s): failed to resolve ref "
-            f"{reference}: {reference}: not found"
-        )
+        raise PullError(pull_failure("missing", image))
     return Image(reference=reference, kind=kind, version=_qdrant_version(tag) if kind == "qdrant" else "")
+
+
+def pull_failure(variant: str, image: str) -> str:
+    """AWS's text for an image that cannot be had (facts A.7, 11 to 16)."""
+    repository, tag = _split(image)
+    registry = _with_registry(repository)
+    reference = f"{registry}:{tag}"
+    retried = "CannotPullContainerError: pull image manifest has been retried {} time(s): "
+    host = registry.split("/", 1)[0]
+    no_route = (
+        f"The task cannot pull '{reference}' from the Amazon ECR repository '{registry}'. There is a connection issue "
+        "between the task and Amazon ECR. Check your task network configuration."
+        if ".dkr.ecr." in host
+        else f"{retried.format(7)}failed to resolve ref {reference}: failed to do request: Head "
+        f'"https://{host}/v2/{registry.split("/", 1)[1]}/manifests/{tag}": dial tcp 192.0.2.1:443: i/o timeout'
+    )
+    return {
+        "denied": f"{retried.format(1)}failed to resolve ref {reference}: pull access denied, repository does not "
+        "exist or may require authorization: server message: insufficient_scope: authorization failed",
+        "missing": f"{retried.format(7)}failed to resolve ref {reference}: {reference}: not found",
+        "platform": f"{retried.format(7)}image Manifest does not contain descriptor matching platform 'linux/amd64'",
+        "rate_limit": "CannotPullContainerError: ref pull has been retried 1 time(s): failed to copy: "
+        f"httpReaderSeeker: failed open: unexpected status code https://{host}/v2/{registry.split('/', 1)[1]}/"
+        f"manifests/{tag}: 429 Too Many Requests - Server message: toomanyrequests: You have reached your "
+        "unauthenticated pull rate limit. You may increase the limit by authenticating and upgrading.",
+        "no_route": no_route,
+    }[variant]
 
 
 def runs_server(image: Image, argv: Sequence[str]) -> bool:
@@ -94,4 +114,4 @@ def _qdrant_version(tag: str) -> str:
     return found.group(1) if found else _NEWEST_QDRANT
 
 
-__all__ = ["Image", "Kind", "resolve", "runs_server", "stops_gracefully"]
+__all__ = ["Image", "Kind", "pull_failure", "resolve", "runs_server", "stops_gracefully"]

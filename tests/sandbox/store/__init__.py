@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
-from sandbox.store.inspection import fingerprint, read_counts
+from sandbox.store.inspection import copy_file_sparse, fingerprint, read_counts
 from sandbox.store.layout import lock_files
 from sandbox.store.locks import StaleLock, held, hold_stale, is_held
 from sandbox.store.seeding import seed
 
-__all__ = ["StaleLock", "fingerprint", "held", "hold_stale", "is_held", "lock_files", "read_counts", "seed"]
+__all__ = [
+    "StaleLock", "copy_file_sparse", "fingerprint", "held", "hold_stale", "is_held", "lock_files", "read_counts",
+    "seed",
+]  # fmt: skip

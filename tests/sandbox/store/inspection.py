@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -67,12 +68,17 @@ def copy_sparse(source: Path, target: Path) -> None:
         there = target / os.path.relpath(folder, source)
         there.mkdir(parents=True, exist_ok=True)
         for name in names:
-            path = Path(folder, name)
-            with (there / name).open("wb") as copy:
-                for offset, block in _data(path):
-                    copy.seek(offset)
-                    copy.write(block)
-                copy.truncate(path.stat().st_size)
+            copy_file_sparse(Path(folder, name), there / name)
+
+
+def copy_file_sparse(source: str | Path, target: str | Path) -> None:
+    """One file, with its holes as holes and its mode."""
+    with Path(target).open("wb") as copy:
+        for offset, block in _data(Path(source)):
+            copy.seek(offset)
+            copy.write(block)
+        copy.truncate(Path(source).stat().st_size)
+    shutil.copymode(source, target)
 
 
 def _data(path: Path) -> list[tuple[int, bytes]]:
@@ -107,4 +113,4 @@ def exact_counts(root: Path) -> dict[str, int]:
     return counts
 
 
-__all__ = ["copy_sparse", "exact_counts", "fingerprint", "read_counts"]
+__all__ = ["copy_file_sparse", "copy_sparse", "exact_counts", "fingerprint", "read_counts"]

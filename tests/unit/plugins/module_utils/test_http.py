@@ -26,6 +26,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import (
     seconds,
     secrets_of_headers,
     secrets_of_url,
+    shown_headers,
     tally,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
@@ -138,9 +139,13 @@ def test_a_header_that_http_can_not_carry_is_refused_without_its_value(name: str
         ("http://u:p@ss@host/", "http://***@host/"),
         ("http://host/@me", "http://host/@me"),
         ("mail me@host", "mail me@host"),
+        ("http://host/x?token=t0ken&b=2#f", "http://host/x?token=***&b=***#f"),
+        ("http://host?t0ken", "http://host?***"),
+        ("'http://host/?a=b', or http://u:p@host/?c=d%20e.", "'http://host/?a=***', or http://***@host/?c=***."),
+        ("http://host/? and what?", "http://host/? and what?"),
     ],
 )
-def test_userinfo_is_masked(text: str, masked: str) -> None:
+def test_userinfo_and_query_are_masked(text: str, masked: str) -> None:
     assert mask(text) == masked
 
 
@@ -148,9 +153,11 @@ def test_userinfo_is_masked(text: str, masked: str) -> None:
     ("url", "secrets"),
     [
         ("http://host/", set()),
-        ("http://u:p%40w@host/", {"u:p%40w", "p%40w", "p@w"}),
+        ("http://u:p%40w@host/", {"u:p%40w", "u:p@w", "p%40w", "p@w", "dTpwQHc="}),
         ("http://token@host/", {"token"}),
-        ("http://u:a/b@host/", {"u:a/b", "a/b"}),
+        ("http://u:a/b@host/", {"u:a/b", "a/b", "dTphL2I="}),
+        ("http://host/?a=x%20y&b=", {"a=x%20y&b=", "a=x y&b=", "x%20y", "x y"}),
+        ("http://host/?t0ken", {"t0ken"}),
     ],
 )
 def test_the_secrets_of_an_address(url: str, secrets: set[str]) -> None:
@@ -165,7 +172,8 @@ def test_the_secrets_of_headers_are_all_but_the_harmless_ones() -> None:
         "Cookie": "",
         "DNT": "1",
     }
-    assert secrets_of_headers(headers) == {"Bearer t0ken", "t0ken", "a word", "word"}
+    assert secrets_of_headers(headers) == {"Bearer t0ken", "t0ken", "a word", "word", "1"}
+    assert shown_headers(headers) == {**dict.fromkeys(headers, "***"), "Accept": "application/json"}
 
 
 def test_an_answer_holds_status_headers_body_and_where_it_came_from() -> None:
@@ -174,7 +182,7 @@ def test_an_answer_holds_status_headers_body_and_where_it_came_from() -> None:
     assert (answer.status, answer.label, answer.error, answer.hopeless) == (200, "200", None, False)
     assert answer.text() == '{"path": "/a?b=c"}'
     assert answer.headers["x-one"] == "1"
-    assert answer.url == f"{server.url}/a?b=c"
+    assert answer.url == f"{server.url}/a?b=***"
     assert server.asked[0].headers["user-agent"] == "ansible-qdrant-ops"
 
 

@@ -104,3 +104,37 @@ def test_utc_text_says_the_zone() -> None:
     there = datetime(2026, 11, 23, 17, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2)))
     assert utc_text(there) == "2026-11-23T15:04:05.678Z"
     assert utc_text(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00.000Z"
+
+
+class Glitch(Exception):
+    """A look that showed nothing."""
+
+    transient = True
+
+
+def test_a_look_that_fails_for_now_does_not_end_the_wait() -> None:
+    clock, looks = FakeClock(), ["a", Glitch("503"), Glitch("reset"), "b"]
+
+    def read() -> str:
+        value = looks.pop(0)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    found = poll(read, done=lambda value: value == "b", timeout=60, clock=clock.clock)
+    assert (found.value, found.looks) == ("b", 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "timeout", "at_most"),
+    [(Glitch("for good"), 10, 10.0), (Glitch("for good"), 900, 130.0), (ValueError("x"), 900, 0.0)],
+)
+def test_one_that_goes_on_failing_ends_it(error: Exception, timeout: float, at_most: float) -> None:
+    clock = FakeClock()
+
+    def read() -> str:
+        raise error
+
+    with pytest.raises(type(error)):
+        poll(read, done=lambda value: True, timeout=timeout, clock=clock.clock)
+    assert clock.now <= at_most

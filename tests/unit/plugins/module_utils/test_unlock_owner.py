@@ -6,75 +6,74 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import Claim, claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import (
-    TAG_KEYS,
-    Claim,
-    claim_of,
     controller_name,
+    held_by_another,
+    new_claim,
     new_run_id,
+    run_id_of,
 )
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def tags(owner: str = "ann@box/17", lease: float = 600.0) -> dict[str, str]:
-    return Claim.tags(
-        run_id="unlock-1",
-        owner=owner,
-        now=NOW,
-        lease_seconds=lease,
-        desired_count=1,
-        autoscaling="min=1 max=4 in=false out=false scheduled=false",
-    )
+def claim(owner: str = "ann@box/17+5+aa", lease: float = 600.0, name: str = "unlock-1") -> Claim:
+    return new_claim(claim_id=name, owner=owner, now=NOW, lease_seconds=lease)
 
 
-def test_tags_are_of_the_alphabet_that_ecs_takes_and_read_back() -> None:
-    written = tags()
-    assert set(written) == set(TAG_KEYS)
-    for key, value in written.items():
-        assert re.fullmatch(r"[\w +\-=.:/@]{1,128}", key)
-        assert re.fullmatch(r"[\w +\-=.:/@]{0,256}", value)
-    claim = claim_of(written)
-    assert claim is not None
-    assert (claim.run_id, claim.owner, claim.desired_count) == ("unlock-1", "ann@box/17", 1)
-    assert claim.since == "2026-11-23T12:00:00.000Z"
-    assert claim.lease_until == "2026-11-23T12:10:00.000Z"
-    assert claim_of({"team": "x"}) is None
+def test_a_claim_is_of_the_alphabet_that_ecs_takes_and_read_back() -> None:
+    made = claim(controller_name(), name=new_run_id(NOW))
+    assert re.fullmatch(r"[\w +\-=.:/@]{1,128}", made.key)
+    assert re.fullmatch(r"[\w +\-=.:/@]{0,256}", made.value)
+    assert claims_in({"team": "x", made.key: made.value}) == [made]
+    assert (made.since, made.until) == ("2026-11-23T12:00:00.000Z", "2026-11-23T12:10:00.000Z")
+    assert claims_in({"team": "x"}) == []
+
+
+def test_claims_come_oldest_first_and_one_that_cannot_be_read_counts_as_the_oldest() -> None:
+    late = new_claim(claim_id="unlock-0", owner="bob", now=NOW + timedelta(seconds=1), lease_seconds=1)
+    tags = {late.key: late.value, claim().key: claim().value, "wwhd.qdrant_ops:claim:odd": "what is this"}
+    assert [found.id for found in claims_in(tags)] == ["odd", "unlock-1", "unlock-0"]
+    assert held_by_another(claims_in(tags)[0], here="ann@box/1+1+aa", now=NOW)
+
+
+def test_who_is_told_without_what_only_machines_read() -> None:
+    assert claim().who == "unlock-1, by ann@box/17, since 2026-11-23T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(
     ("owner", "here", "alive", "minutes", "held"),
     [
-        ("ann@box/17", "ann@box/17", True, 1, False),  # this very run
-        ("ann@box/17", "ann@box/18", True, 1, True),  # another run on this machine, alive
-        ("ann@box/17", "ann@box/18", True, 99, True),  # alive counts more than the lease
-        ("ann@box/17", "ann@box/18", False, 1, False),  # killed on this machine: finished at once
-        ("bob@far/17", "ann@box/18", False, 1, True),  # elsewhere: the lease decides
-        ("bob@far/17", "ann@box/18", False, 11, False),
-        ("awx-job-5", "awx-job-6", False, 1, True),
-        ("awx-job-5", "awx-job-5", False, 1, False),
+        ("ann@box/17+5+aa", "ann@box/17+5+aa", True, 1, False),  # this very run
+        ("ann@box/17+5+aa", "ann@box/18+6+aa", True, 1, True),  # another run on this machine, alive
+        ("ann@box/17+5+aa", "ann@box/18+6+aa", True, 99, True),  # alive counts more than the lease
+        ("ann@box/17+5+aa", "ann@box/18+6+aa", False, 1, False),  # killed on this machine: finished at once
+        ("bob@far/17+5+aa", "ann@box/18+6+aa", None, 1, True),  # elsewhere: the lease decides
+        ("bob@far/17+5+aa", "ann@box/18+6+aa", None, 11, False),
+        ("awx-job-5", "awx-job-6", None, 1, True),
+        ("awx-job-5", "awx-job-5", None, 1, False),
     ],
 )
 def test_a_dead_run_is_finished_and_a_live_one_left_alone(
-    owner: str, here: str, alive: bool, minutes: int, held: bool
+    owner: str, here: str, alive: bool | None, minutes: int, held: bool
 ) -> None:
-    claim = claim_of(tags(owner))
-    assert claim is not None
-    assert (
-        claim.held_by_another(
-            here=here, now=NOW.replace(minute=minutes % 60, hour=12 + minutes // 60), alive=lambda pid: alive
-        )
-        is held
-    )
+    later = NOW + timedelta(minutes=minutes)
+    assert held_by_another(claim(owner), here=here, now=later, runs=lambda name, here: alive) is held
 
 
 def test_names_fit_into_tags_and_differ() -> None:
-    assert re.fullmatch(r"[\w +\-=.:/@]+/\d+", controller_name())
+    assert re.fullmatch(r"[\w +\-=.:/@]+/\d+\+\d*\+[0-9a-f]+", controller_name())
     assert controller_name("42") == "awx-job-42"
     first, second = new_run_id(NOW), new_run_id(NOW)
     assert first != second
     assert re.fullmatch(r"unlock-20261123T120000Z-[0-9a-f]{6}", first)
+
+
+def test_whoever_finishes_a_run_keeps_its_name() -> None:
+    first = new_run_id(NOW)
+    assert run_id_of(claim(name=first)) == run_id_of(claim(name=f"{first}-abcdef")) == first

@@ -11,11 +11,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import AUTOSCALING, Claim
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import foreign_text
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import (
+    AUTOSCALING,
+    DESIRED_COUNT,
+    new_claim,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.plan import (
     autoscaling_from_tag,
     autoscaling_to_tag,
-    foreign_tasks,
     make_plan,
 )
 
@@ -89,6 +93,7 @@ def plan(
         script="#!/bin/sh",
         environment="dev",
         owner="ann@box/1",
+        controller={"pid": 1, "place": "0"},
         run_id="unlock-new",
         now=NOW,
     )
@@ -212,23 +217,26 @@ def test_a_service_stopped_by_hand_ends_with_one_task_and_a_failure_leaves_it_st
     assert (made["desired_count_before"], made["desired_count_after"]) == (0, 1)
 
 
-def claimed(owner: str = "ann@box/2", count: int = 1) -> dict[str, str]:
-    return Claim.tags(
-        run_id="unlock-old",
-        owner=owner,
-        now=NOW,
-        lease_seconds=600,
-        desired_count=count,
-        autoscaling="min=1 max=3 in=false out=true scheduled=false",
-    )
+OLD = "unlock-20261123T110000Z-aaaaaa"
+
+
+def claimed(owner: str = "ann@box/2", count: int = 1, name: str = OLD) -> dict[str, str]:
+    claim = new_claim(claim_id=name, owner=owner, now=NOW, lease_seconds=600)
+    return {
+        claim.key: claim.value,
+        DESIRED_COUNT: str(count),
+        AUTOSCALING: "min=1 max=3 in=false out=true scheduled=false",
+    }
 
 
 def test_an_unfinished_run_goes_on_with_its_own_name_and_the_count_that_it_wrote_down() -> None:
     made = plan(info(service={"desired_count": 0, "tags": claimed("bob@far/9")}, autoscaling=None), takeover=True)
     assert made["refusals"] == []
     assert made["resumed"]
-    assert made["run_id"] == "unlock-old"
-    assert made["cleaner_run_id"] == "unlock-old-ck-new"
+    assert made["run_id"] == OLD
+    assert made["claim_id"] == f"{OLD}-ck-new"
+    assert made["takes_over"] == list(made["earlier_claims"]) == [f"wwhd.qdrant_ops:claim:{OLD}"]
+    assert set(made["takes_over"]) < set(made["tag_keys"])
     assert (made["desired_count_before"], made["desired_count_after"]) == (1, 1)
     assert made["autoscaling"]["max_capacity"] == 3
     assert made["tags"][AUTOSCALING] == "min=1 max=3 in=false out=true scheduled=false"
@@ -246,9 +254,25 @@ def test_a_healthy_service_with_an_unfinished_run_is_only_tidied() -> None:
     assert (made["restore_only"], made["stop"]) == (False, True)
 
 
-def test_held_locks_are_deleted_only_right_after_the_guard() -> None:
-    assert plan(held_locks="delete")["timeouts"]["capacity"] == 0
-    assert plan()["timeouts"]["capacity"] == 180
+def test_whoever_finishes_a_run_twice_over_keeps_its_name() -> None:
+    twice = claimed("bob@far/9", name=f"{OLD}-bbbbbb")
+    made = plan(info(service={"desired_count": 0, "tags": twice}), takeover=True)
+    assert (made["run_id"], made["claim_id"]) == (OLD, f"{OLD}-ck-new")
+
+
+def test_tags_that_nobody_claims_are_removed_and_nothing_else_is_put_back() -> None:
+    left = {DESIRED_COUNT: "5", AUTOSCALING: "min=9 max=9 in=true out=true scheduled=true"}
+    made = plan(info(service={"tags": left}, autoscaling=None, **HEALTHY))
+    assert (made["go"], made["restore_only"], made["resumed"]) == (True, True, False)
+    assert (made["desired_count_before"], made["autoscaling"]) == (1, None)
+    assert {DESIRED_COUNT, AUTOSCALING} < set(made["tag_keys"])
+
+
+def test_zone_rebalancing_is_warned_of() -> None:
+    made = plan(info(service={"availability_zone_rebalancing": "ENABLED"}))
+    assert made["refusals"] == []
+    assert "ECS may by itself start a second task" in made["warnings"][0]
+    assert plan(info(service={"availability_zone_rebalancing": "DISABLED"}))["warnings"] == []
 
 
 def test_a_password_in_an_address_is_not_told() -> None:
@@ -261,7 +285,7 @@ def test_an_unlock_under_way_is_left_alone() -> None:
     made = plan(info(service={"tags": claimed("bob@far/9")}))
     assert len(made["refusals"]) == 1
     assert (
-        "Another unlock of this service is under way: unlock-old, by bob@far/9, since 2026-11-23T12:00"
+        f"Another unlock of this service is under way: {OLD}, by bob@far/9, since 2026-11-23T12:00"
         in made["refusals"][0]
     )
 
@@ -348,9 +372,10 @@ def test_foreign_tasks_are_named_and_the_own_cleaner_is_not_one() -> None:
             {"task_arn": "x/t3", "live": False, "last_status": "STOPPED", "cluster": "c"},
         ]
     }
-    said = foreign_tasks(mounts, run_id="unlock-1", file_system_id="fs-1")
+    said = foreign_text(mounts["tasks"], own="unlock-1", file_system_id="fs-1")
     assert said is not None
     assert "t1 (family:backup, RUNNING, cluster c)" in said
     assert "t2" not in said
     assert "t3" not in said
-    assert foreign_tasks({"tasks": mounts["tasks"][1:]}, run_id="unlock-1", file_system_id="fs-1") is None
+    assert foreign_text(mounts["tasks"][1:], own="unlock-1", file_system_id="fs-1") is None
+    assert "t2" in str(foreign_text(mounts["tasks"], own=None, file_system_id="fs-1"))

@@ -310,7 +310,42 @@ def test_bad_numbers_are_refused_before_any_call(name: str) -> None:
 
 def test_a_service_that_is_not_as_expected_is_left_alone() -> None:
     world = World(desired=1, tasks=[task(1)])
-    outcome, aws = redeploy(world, expected_desired_count=0, expected_tags={"run": "mine"})
+    outcome, aws = redeploy(world, guard={"service": SERVICE, "desired_count": 0, "tags": {"run": "mine"}})
     assert outcome.failed
+    assert "Did not start a deployment of service wwhd-backend" in outcome.msg
     assert "its tag run is absent, expected mine; its desired count is 1, expected 0" in outcome.msg
     assert aws.writes == []
+
+
+def test_a_deployment_whose_answer_is_lost_is_not_started_again() -> None:
+    """botocore would repeat UpdateService, and each one with forceNewDeployment starts a deployment."""
+    world = World(desired=0, tasks=[], balanced=False)
+
+    def lost(params: dict[str, Any]) -> Fault:
+        world.service["desiredCount"] = 1
+        fresh = world.deployment("ecs-svc/2", desired=1, running=1)
+        world.service["deployments"] = [fresh]
+        world.tasks = [task(1, started_by="ecs-svc/2")]
+        world.service["runningCount"] = 1
+        return Fault("ServerException", "nobody knows", 500)
+
+    world.overrides["ecs:UpdateService"] = [lost]
+    outcome, aws = redeploy(world, desired_count=1)
+    assert not outcome.failed, outcome.msg
+    assert outcome.changed
+    assert outcome.result["deployment"]["id"] == "ecs-svc/2"
+    assert [call.operation for call in aws.writes] == ["ecs:UpdateService"]
+
+
+def test_one_that_left_no_trace_is_started_again_once() -> None:
+    world = World(desired=0, tasks=[], balanced=False)
+
+    def start(params: dict[str, Any]) -> dict[str, Any]:
+        world.service.update(desiredCount=1, runningCount=1, deployments=[world.deployment("ecs-svc/2", running=1)])
+        world.tasks = [task(1, started_by="ecs-svc/2")]
+        return {"service": world.service}
+
+    world.overrides["ecs:UpdateService"] = [Fault("ThrottlingException", "Rate exceeded"), start]
+    outcome, aws = redeploy(world, desired_count=1)
+    assert not outcome.failed, outcome.msg
+    assert [call.operation for call in aws.writes] == ["ecs:UpdateService"] * 2

@@ -337,3 +337,94 @@ def test_a_failure_says_whether_anything_was_changed() -> None:
     outcome, _aws = scale(world, desired_count=0, tags={"run": "mine"})
     assert outcome.failed
     assert outcome.result["changed"] is False
+
+
+PREFIX = "wwhd.qdrant_ops:claim:"
+
+
+def claim(name: str, since: str, owner: str = "ann@box/1+1+aa") -> dict[str, str]:
+    return {f"{PREFIX}{name}": f"{owner} since {since} until 2026-11-23T16:00:00.000Z"}
+
+
+MINE = claim("mine", "2026-11-23T15:00:00.000Z")
+OLDER = claim("older", "2026-11-23T14:59:59.000Z", "bob@far/2+2+bb")
+YOUNGER = claim("younger", "2026-11-23T15:00:01.000Z", "bob@far/2+2+bb")
+
+
+def tagged(*claims: dict[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for one in claims for key, value in one.items()]
+
+
+def test_a_claim_that_was_there_first_is_left_alone() -> None:
+    world = World(tasks=[task(1)])
+    world.service["tags"] = tagged(OLDER)
+    outcome, aws = scale(world, tags=MINE, desired_count=0)
+    assert outcome.failed
+    assert not outcome.changed
+    assert "another run is under way: older, by bob@far/2, since 2026-11-23T14:59:59.000Z" in outcome.msg
+    assert writes(aws) == []
+
+
+@pytest.mark.parametrize(("other", "wins"), [(OLDER, False), (YOUNGER, False)])
+def test_two_that_are_written_at_the_same_moment_and_stay_never_both_go_on(other: dict[str, str], wins: bool) -> None:
+    """The other one stays: it has looked before ours was there, and is at work."""
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    world.overrides["ecs:TagResource"] = [
+        lambda params: (world.service["tags"].extend(tagged(other)), world._tag(params))[1]
+    ]
+    outcome, aws = scale(world, clock=clock, tags=MINE, desired_count=0)
+    assert outcome.failed is not wins
+    assert "by bob@far/2, since" in outcome.msg
+    assert writes(aws) == ["TagResource", "UntagResource"]
+    assert world.service["tags"] == tagged(other)
+    assert clock.now < 10
+
+
+def test_the_older_of_two_waits_until_the_younger_has_withdrawn() -> None:
+    world, clock = World(tasks=[]), FakeClock()
+    world.overrides["ecs:TagResource"] = [
+        lambda params: (world.service["tags"].extend(tagged(YOUNGER)), world._tag(params))[1]
+    ]
+    clock.at(2, lambda: world._untag({"tagKeys": list(YOUNGER)}) and None)
+    outcome, aws = scale(world, clock=clock, tags=MINE, desired_count=0)
+    assert not outcome.failed, outcome.msg
+    assert writes(aws) == ["TagResource", "UpdateService"]
+
+
+def test_a_claim_of_a_run_that_is_over_is_taken_over() -> None:
+    world = World(desired=0)
+    world.service["tags"] = tagged(OLDER)
+    outcome, aws = scale(world, tags=MINE, takes_over=list(OLDER), desired_count=0)
+    assert not outcome.failed, outcome.msg
+    assert writes(aws) == ["TagResource", "UntagResource"]
+    assert world.service["tags"] == tagged(MINE)
+    # Somebody else has done it meanwhile.
+    outcome, aws = scale(world, tags=YOUNGER, takes_over=list(OLDER), desired_count=0)
+    assert outcome.failed
+    assert writes(aws) == []
+
+
+def test_a_count_that_has_changed_since_the_decision_stops_it() -> None:
+    world = World(desired=2)
+    outcome, aws = scale(world, expected_desired_count=1, desired_count=0)
+    assert outcome.failed
+    assert "its desired count is 2, expected 1" in outcome.msg
+    assert writes(aws) == []
+
+
+def test_resuming_does_not_start_what_was_stopped() -> None:
+    """RegisterScalableTarget moves the count into the target's limits (facts.md C.8)."""
+    world = World(desired=0)
+    world.scalable = {"MinCapacity": 1, "MaxCapacity": 3, "SuspendedState": ALL_SUSPENDED}
+
+    def register(params: dict[str, Any]) -> dict[str, Any]:
+        world.service["desiredCount"] = 1
+        world._register(params)
+        return {}
+
+    world.overrides["application-autoscaling:RegisterScalableTarget"] = [register]
+    state = {"min_capacity": 1, "max_capacity": 3, "suspended_state": {}}
+    outcome, aws = scale(world, desired_count=0, suspend_autoscaling=False, autoscaling=state, wait=False)
+    assert not outcome.failed, outcome.msg
+    assert world.service["desiredCount"] == 0
+    assert writes(aws) == ["RegisterScalableTarget", "UpdateService"]

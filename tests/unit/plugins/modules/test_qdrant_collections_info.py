@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.qdrant_collections_info import main
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
@@ -412,3 +413,29 @@ def test_userinfo_is_masked() -> None:
     assert "tops3cret" not in text
     assert "operator" not in text
     assert f"http://***@127.0.0.1:{server.port}" in outcome.msg
+
+
+@pytest.mark.parametrize("key", ["a", "2", "24", "true", "docs", "documents"[:7]])
+def test_a_short_key_blanks_no_name_and_no_count(key: str) -> None:
+    """Ansible's no_log would replace it within names, and a whole number that has it in it."""
+    without = read(store()).result
+    found = read(store(key=key), api_key=key, baseline=without["collections"]).result
+    assert found["collections"] == without["collections"]
+    assert found["differences"] == []
+    assert found["invocation"]["module_args"]["api_key"] == "***"
+
+
+def test_the_key_is_masked_where_the_server_repeats_it() -> None:
+    with serve(lambda asked: Reply(500, f"you said {asked.headers.get('api-key')}")) as server:
+        outcome = info(server.url, api_key=KEY, timeout=0)
+    assert outcome.failed
+    assert server.asked[0].headers["api-key"] == KEY
+    assert KEY not in json.dumps(outcome.result)
+
+
+def test_the_key_does_not_reach_the_systems_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(f"{msg} {log_args}"))
+    assert not read(store(key=KEY), api_key=KEY).failed
+    assert "attempt_timeout" in "".join(logged)
+    assert KEY not in "".join(logged)

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Claiming a service for one run, so that two who start at the same moment never both go on.
+
+Private to wwhd.qdrant_ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX, Claim, claims_in
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import find_service, tags_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll
+
+__all__ = ["claim_exclusively"]
+
+# Two who start at the same moment see each other: the later one withdraws, and the earlier one waits for that (s). If
+# the other stays, it had looked before the earlier one's tag was there, and is at work.
+_WITHDRAWAL = 6.0
+_PACE = Pace(quick=0.5, slow=1.0)
+
+
+def _others(tags: Mapping[str, str], *, own: str, known: Iterable[str]) -> list[Claim]:
+    return [claim for claim in claims_in(tags) if claim.key != own and claim.key not in known]
+
+
+def claim_exclusively(
+    aws: Aws,
+    *,
+    cluster: str,
+    found: Mapping[str, Any],
+    tags: Mapping[str, str],
+    takes_over: Sequence[str],
+    clock: Clock,
+) -> None:
+    """Write `tags`, among them one claim, and come back only if no other claim stands beside it.
+
+    `found` is the service as DescribeServices has just given it.
+    `takes_over` are the keys of earlier claims whose runs are over: they are allowed to be there, and are removed once
+    this one stands. Raises OperationFailed that names who was first and since when; its own claim is withdrawn then.
+    """
+    own = next(key for key in tags if key.startswith(CLAIM_PREFIX))
+    arn, service = str(found["serviceArn"]), str(found["serviceName"])
+    doing = f"claim service {service} in cluster {cluster}"
+
+    def read() -> dict[str, str]:
+        return tags_of(find_service(aws, cluster=cluster, service=service))
+
+    current = tags_of(found)
+    first = _others(current, own=own, known=takes_over)
+    if first:
+        raise _taken(doing, first)
+    gone = [key for key in takes_over if key not in current]
+    if gone:
+        raise OperationFailed(
+            f"Could not {doing}: {', '.join(gone)}, which it was to take over, is there no more: somebody else has done"
+            " that meanwhile. Nothing was changed; run this again."
+        )
+    aws.call(
+        "ecs",
+        "TagResource",
+        doing=f"write the tags {', '.join(tags)} on service {service} in cluster {cluster}",
+        resourceArn=arn,
+        tags=[{"key": key, "value": value} for key, value in tags.items()],
+    )
+
+    def decided(seen: Mapping[str, str]) -> bool:
+        if own not in seen:
+            # AWS's reads follow its writes with a delay (facts.md B.3).
+            return False
+        beside = _others(seen, own=own, known=takes_over)
+        return not beside or (beside[0].since, beside[0].id) < _ticket(seen, own)
+
+    try:
+        seen = poll(read, done=decided, timeout=_WITHDRAWAL, pace=_PACE, clock=clock).value
+    except TimedOut as error:
+        seen = error.observation.value
+    beside = _others(seen, own=own, known=takes_over)
+    if beside or own not in seen:
+        _untag(aws, arn=arn, keys=[own], doing=f"withdraw the claim on service {service} in cluster {cluster}")
+        raise _taken(doing, beside)
+    if takes_over:
+        _untag(aws, arn=arn, keys=list(takes_over), doing=f"take over {', '.join(takes_over)} of service {service}")
+
+
+def _ticket(tags: Mapping[str, str], own: str) -> tuple[str, str]:
+    """By what two claims are ordered; `own` is among the tags."""
+    return next((claim.since, claim.id) for claim in claims_in(tags) if claim.key == own)
+
+
+def _untag(aws: Aws, *, arn: str, keys: list[str], doing: str) -> None:
+    aws.call("ecs", "UntagResource", doing=doing, resourceArn=arn, tagKeys=keys)
+
+
+def _taken(doing: str, others: Sequence[Claim]) -> OperationFailed:
+    who = "; ".join(claim.who for claim in others) or "somebody who removed this run's tag"
+    return OperationFailed(
+        f"Could not {doing}: another run is under way: {who}. Wait for it, then run this again.",
+        details={"claimed_by": [claim.id for claim in others]},
+    )

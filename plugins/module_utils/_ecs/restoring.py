@@ -1,0 +1,316 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Putting a service back as a run had found it: at the run's end, or because the playbook that ran it has died.
+
+Private to wwhd.qdrant_ops. Ansible runs no rescue after Ctrl-C, SIGTERM, SIGKILL or a closed terminal, and a module
+that it had started may live on for a while.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import Claim, claims_in
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import scale
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
+    Expected,
+    find_service,
+    peek_service,
+    tags_of,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
+    Described,
+    census,
+    is_gone,
+    short_id,
+    task_fingerprint,
+    task_text,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll, utc_text
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import name_of
+
+__all__ = ["Restoration", "restore", "restore_if_it_dies"]
+
+_HEARTBEAT = Pace(quick=0.25, slow=0.25)
+# Seconds between two looks whether the claim is still there, while the playbook lives: it is gone when the run is over.
+_LOOK_EVERY = 15.0
+# A module that outlives its playbook may write the claim a little later: looks, so many seconds apart.
+_LATE_CLAIM_LOOKS = 3
+_LATE_CLAIM_PAUSE = 2.0
+# Stopping a task takes up to its stopTimeout, 120 s, and its way through the last states.
+_END_TIMEOUT = 180.0
+_CALM_LOOKS = 2
+_PACE = Pace(quick=0.5, slow=2.0)
+_LEASE = timedelta(seconds=600)
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """What to put back, and on what condition.
+
+    `claim`: tags that the service must carry, or it is not this run's to touch. `own` is how the `startedBy` of the
+    run's one-off tasks of `family` begins: they are ended first. `desired_count` None leaves the count, `autoscaling`
+    None the autoscaling. `remove_tags` are removed in the end. `timeout`: seconds until all tasks that are ending must
+    have ended, before the service is started again.
+    """
+
+    cluster: str
+    service: str
+    claim: Mapping[str, str]
+    own: str | None = None
+    family: str | None = None
+    desired_count: int | None = None
+    autoscaling: Mapping[str, Any] | None = None
+    remove_tags: Sequence[str] = field(default_factory=list)
+    timeout: float = 600.0
+
+    @property
+    def name(self) -> str:
+        return f"service {self.service} in cluster {self.cluster}"
+
+    @property
+    def done(self) -> str:
+        """What is so when all is put back, in a sentence."""
+        if self.remove_tags:
+            return f"The service is restored: desired count {self.desired_count}, autoscaling and tags as they were."
+        return (
+            f"The service is left at desired count {self.desired_count}; its tags are kept, so that the next run"
+            " finishes this one."
+        )
+
+
+def _silent(text: str) -> None:
+    """For a caller whose result says it all."""
+
+
+def restore(
+    aws: Aws,
+    *,
+    wanted: Restoration,
+    clock: Clock,
+    say: Callable[[str], None] = _silent,
+    check_mode: bool = False,
+) -> dict[str, Any]:
+    """End the run's one-off tasks, then put count, autoscaling and tags back. Returns what `scale` does, and `stopped`.
+
+    Raises OperationFailed; the service is not started beside a task that could not be seen to end.
+    """
+    found = find_service(aws, cluster=wanted.cluster, service=wanted.service)
+    Expected(wanted.claim).require(found, doing=f"restore {wanted.name}")
+    stopped = _end_tasks(aws, wanted=wanted, say=say, clock=clock) if wanted.own and not check_mode else []
+    if wanted.desired_count and int(found.get("desiredCount", 0)) < wanted.desired_count and not check_mode:
+        _await_ending(aws, wanted=wanted, say=say, clock=clock)
+    result = scale(
+        aws,
+        cluster=wanted.cluster,
+        service=wanted.service,
+        desired_count=wanted.desired_count,
+        suspend_autoscaling=None if wanted.autoscaling is None else False,
+        autoscaling=wanted.autoscaling,
+        remove_tags=wanted.remove_tags,
+        expected=Expected(wanted.claim),
+        wait=False,
+        check_mode=check_mode,
+        clock=clock,
+    )
+    if not wanted.remove_tags and not check_mode:
+        _give_up(aws, wanted=wanted, arn=str(found["serviceArn"]))
+    return {**result, "stopped": stopped, "changed": bool(result["changed"] or stopped)}
+
+
+def _told(known: Described) -> str:
+    unknown = [f"{short_id(arn)} (which AWS lists, but cannot describe)" for arn in known.missing]
+    return "; ".join([*map(task_text, known.tasks), *unknown])
+
+
+def _give_up(aws: Aws, *, wanted: Restoration, arn: str) -> None:
+    """Say by the claim itself that its run is over: nobody has to wait for its lease, and no watchdog acts on it."""
+    given_up = [replace(claim, until=claim.since) for claim in claims_in(wanted.claim)]
+    if given_up:
+        aws.call(
+            "ecs",
+            "TagResource",
+            doing=f"give up the claim on {wanted.name}",
+            resourceArn=arn,
+            tags=[{"key": claim.key, "value": claim.value} for claim in given_up],
+        )
+
+
+def _end_tasks(aws: Aws, *, wanted: Restoration, say: Callable[[str], None], clock: Clock) -> list[str]:
+    """Stop the run's tasks and see them gone: the store must not be opened beside one. Returns their ARNs."""
+    calm = 0
+    stopped: dict[str, None] = {}
+
+    def read() -> Described:
+        nonlocal calm
+        known = census(aws, cluster=wanted.cluster, family=wanted.family)
+        own = [task for task in known.tasks if str(task.get("startedBy") or "").startswith(str(wanted.own))]
+        live = [task for task in own if not is_gone(task)]
+        # One that AWS lists but cannot describe may be ours, and alive.
+        calm = 0 if live or known.missing else calm + 1
+        for arn in (str(task["taskArn"]) for task in live):
+            if arn not in stopped:
+                aws.call(
+                    "ecs",
+                    "StopTask",
+                    doing=f"stop task {short_id(arn)} in cluster {wanted.cluster}",
+                    cluster=wanted.cluster,
+                    task=arn,
+                    reason="wwhd.qdrant_ops.ecs_service_restore: the run that had started it is over",
+                )
+                stopped[arn] = None
+                say(f"Stopped the run's task {short_id(arn)}.")
+        return Described(live, known.missing)
+
+    try:
+        poll(read, done=lambda known: calm >= _CALM_LOOKS, timeout=_END_TIMEOUT, pace=_PACE, clock=clock)
+    except TimedOut as error:
+        alive = _told(error.observation.value)
+        raise OperationFailed(
+            f"Could not restore {wanted.name}: the run's own task did not end within {_END_TIMEOUT:.0f} s ({alive}),"
+            " and the service must not start beside it. Stop that task, then run the playbook again.",
+            details={"stopped": list(stopped)},
+        ) from error
+    return list(stopped)
+
+
+def _await_ending(aws: Aws, *, wanted: Restoration, say: Callable[[str], None], clock: Clock) -> None:
+    """Wait for the service's own tasks that are being stopped: ECS does not take that back, and the scheduler would
+    start another one beside them at once (facts.md A.4), which is what makes locks, or two writers."""
+    told = False
+
+    def read() -> Described:
+        nonlocal told
+        known = census(aws, cluster=wanted.cluster, serviceName=wanted.service)
+        tasks = [task for task in known.tasks if task.get("desiredStatus") == "STOPPED" and not is_gone(task)]
+        ending = Described(tasks, known.missing)
+        if tasks and not told:
+            told = True
+            say(f"Waiting for the end of {_told(ending)}: no other task may start beside it.")
+        return ending
+
+    try:
+        poll(
+            read,
+            done=lambda ending: not ending.tasks and not ending.missing,
+            fingerprint=lambda ending: tuple(map(task_fingerprint, ending.tasks)),
+            timeout=wanted.timeout,
+            pace=_PACE,
+            clock=clock,
+        )
+    except TimedOut as error:
+        alive = _told(error.observation.value)
+        raise OperationFailed(
+            f"Could not restore {wanted.name}: {alive} did not end within {wanted.timeout:.0f} s, and another task must"
+            " not start beside it. Its desired count stays 0 and its tags stay: run the playbook again."
+        ) from error
+
+
+def restore_if_it_dies(
+    aws: Aws,
+    *,
+    wanted: Restoration,
+    alive: Callable[[], bool],
+    lifetime: float,
+    say: Callable[[str], None],
+    clock: Clock,
+) -> dict[str, Any]:
+    """Come back when the claim has gone, or when the service has been put back because `alive` has become false.
+
+    Returns `outcome`: released (the run is over), restored, failed (`said` has why), or expired (`lifetime` seconds).
+    Everything that is worth a person's attention goes through `say`, too.
+    """
+    said: list[str] = []
+
+    def tell(text: str) -> None:
+        said.append(text)
+        say(text)
+
+    outcome = _await_end(aws, wanted=wanted, alive=alive, lifetime=lifetime, clock=clock)
+    if outcome != "died":
+        return {"changed": False, "outcome": outcome, "said": said}
+    tell(f"The playbook that worked on {wanted.name} has ended before its time. Putting the service back.")
+    try:
+        taken_over = _take_over(aws, wanted=wanted, clock=clock)
+        if taken_over is None:
+            tell("Its claim is gone: the run had ended, or another one has taken it over. Nothing was changed.")
+            return {"changed": False, "outcome": "released", "said": said}
+        result = restore(aws, wanted=taken_over, say=tell, clock=clock)
+    except OperationFailed as error:
+        tell(f"{error} The service may still be stopped: run the playbook again, it finishes what was begun.")
+        return {"changed": True, "outcome": "failed", "said": said}
+    for warning in result["warnings"]:
+        tell(warning)
+    tell(wanted.done)
+    return {"changed": True, "outcome": "restored", "said": said}
+
+
+def _await_end(aws: Aws, *, wanted: Restoration, alive: Callable[[], bool], lifetime: float, clock: Clock) -> str:
+    """released, died, or expired."""
+    looked_at = clock.monotonic()
+    seen = False
+
+    def look() -> str:
+        nonlocal looked_at, seen
+        lives = alive()
+        if lives and clock.monotonic() - looked_at < _LOOK_EVERY:
+            return ""
+        looked_at = clock.monotonic()
+        there = _is_claimed(aws, wanted)
+        if not lives:
+            return "released" if seen and there is False else "died"
+        released = seen and there is False
+        seen = seen or bool(there)
+        return "released" if released else ""
+
+    try:
+        ended = poll(look, done=bool, timeout=lifetime, pace=_HEARTBEAT, clock=clock).value
+    except TimedOut:
+        return "expired"
+    if ended == "released" or seen:
+        return ended
+    for _look in range(_LATE_CLAIM_LOOKS):
+        if _is_claimed(aws, wanted) is not False:
+            return "died"
+        clock.sleep(_LATE_CLAIM_PAUSE)
+    return "released"
+
+
+def _is_claimed(aws: Aws, wanted: Restoration) -> bool | None:
+    """None where it can't be told."""
+    try:
+        found = peek_service(aws, cluster=wanted.cluster, service=wanted.service)
+    except OperationFailed:
+        return None
+    return found is not None and wanted.claim.items() <= tags_of(found).items()
+
+
+def _take_over(aws: Aws, *, wanted: Restoration, clock: Clock) -> Restoration | None:
+    """What to restore under a claim of this process's own, which makes whatever has outlived the playbook stop; None
+    where the playbook's claim is not there."""
+    found = peek_service(aws, cluster=wanted.cluster, service=wanted.service)
+    tags = {} if found is None else tags_of(found)
+    earlier = [claim for claim in claims_in(tags) if wanted.claim.get(claim.key) == claim.value]
+    if not earlier:
+        return None
+    now = clock.utcnow()
+    own = Claim(f"{earlier[0].id}-{secrets.token_hex(3)}", name_of(os.getpid()), utc_text(now), utc_text(now + _LEASE))
+    scale(
+        aws,
+        cluster=wanted.cluster,
+        service=wanted.service,
+        tags={own.key: own.value},
+        takes_over=[claim.key for claim in earlier],
+        wait=False,
+        clock=clock,
+    )
+    keys = [own.key, *wanted.remove_tags] if wanted.remove_tags else []
+    return replace(wanted, claim={own.key: own.value}, remove_tags=keys)

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes of this machine by names that mean one of them only, also after its pid has been given to another.
+
+Private to wwhd.qdrant_ops. Nothing here knows AWS.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import re
+import socket
+from pathlib import Path
+
+__all__ = ["begun", "name_of", "place", "still_runs"]
+
+# Linux gives this number to the machine's own namespace of processes; a container has another one.
+_MACHINE_NAMESPACE = "pid:[4026531836]"
+_NAME = re.compile(r"(?P<who>.+)/(?P<pid>\d+)\+(?P<begin>\d*)\+(?P<place>[0-9a-f]+)")
+
+
+def begun(pid: int) -> str | None:
+    """When the process with this pid began, in its kernel's ticks; None if none lives, empty where only that is known.
+
+    One that has ended and was not waited for yet (a zombie) does not live.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[-1].split()
+    except FileNotFoundError:
+        # Without /proc (macOS) that it answers to its pid is all that is known; with it, the process has just ended.
+        return None if Path("/proc/self").exists() else ""
+    except OSError:
+        return ""
+    return None if fields[0] in ("Z", "X") else fields[19]
+
+
+def place() -> str:
+    """What tells containers apart that share a host name: each has pids of its own, which mean nothing elsewhere."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    except OSError:
+        return "0"
+    # A machine that was started again keeps its name: what ran on it before is known to be dead.
+    text = namespace if namespace == _MACHINE_NAMESPACE else f"{namespace} {boot}"
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def name_of(pid: int) -> str:
+    """`user@host/pid+begin+place`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}/{pid}+{begun(pid) or ''}+{place()}"
+
+
+def still_runs(name: str, *, here: str) -> bool | None:
+    """Whether the process of this name lives; None where that can't be known from where the process `here` runs."""
+    theirs, ours = _NAME.fullmatch(name), _NAME.fullmatch(here)
+    if not theirs or not ours or (theirs["who"], theirs["place"]) != (ours["who"], ours["place"]):
+        return None
+    begin = begun(int(theirs["pid"]))
+    return begin is not None and (begin == theirs["begin"] or not begin)

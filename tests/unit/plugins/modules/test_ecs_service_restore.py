@@ -1,0 +1,204 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ecs_service_restore as Ansible runs it: at a run's end, and as a watchdog over a playbook that dies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import claims_in
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import place
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import held_by_another
+from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_restore import main
+from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import CLUSTER, SERVICE, World, task, task_arn
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
+
+CLAIM = {
+    "wwhd.qdrant_ops:claim:unlock-1": "ann@box/1+1+aa since 2026-11-23T15:00:00.000Z until 2026-11-23T16:00:00.000Z"
+}
+STATE = {"wwhd.qdrant_ops:desired_count": "1"}
+KEYS = [*CLAIM, *STATE]
+CLEANER = {"group": "family:clear-qdrant-locks", "started_by": "unlock-1"}
+
+
+def tagged(*tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for one in tags for key, value in one.items()]
+
+
+def claimed(world: World) -> World:
+    world.service["tags"] = tagged(CLAIM, STATE, {"team": "search"})
+    return world
+
+
+def restore(world: World, clock: FakeClock | None = None, **args: Any) -> tuple[Outcome, RecordedAws]:
+    with RecordedAws(world.script()) as aws:
+        given = {"cluster": CLUSTER, "service": SERVICE, "claim": CLAIM, "remove_tags": KEYS, **args}
+        return run_module(main, given, aws=aws, clock=clock or FakeClock()), aws
+
+
+def writes(aws: RecordedAws) -> list[str]:
+    return [call.operation.split(":")[1] for call in aws.writes]
+
+
+def stoppable(world: World, clock: FakeClock) -> None:
+    """StopTask works, and the task takes its time."""
+
+    def stop(params: dict[str, Any]) -> dict[str, Any]:
+        world.tasks = [task(9, last="STOPPING", desired="STOPPED", containers="RUNNING", **CLEANER)]
+        clock.at(clock.now + 20, world.set_tasks(task(9, last="STOPPED", desired="STOPPED", **CLEANER)))
+        return {"task": world.tasks[0]}
+
+    world.overrides["ecs:StopTask"] = [stop]
+
+
+@pytest.fixture
+def dead() -> int:
+    """The pid of a process that is no more."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def test_a_run_that_ended_well_gives_back_only_its_tags() -> None:
+    world = claimed(World(tasks=[task(1)]))
+    outcome, aws = restore(world)
+    assert not outcome.failed, outcome.msg
+    assert writes(aws) == ["UntagResource"]
+    assert world.service["tags"] == tagged({"team": "search"})
+    assert outcome.result["outcome"] == "restored"
+
+
+def test_what_is_not_ours_is_left_alone() -> None:
+    world = World(desired=0)
+    outcome, aws = restore(world, desired_count=1)
+    assert outcome.failed
+    assert "Somebody else changed the service meanwhile" in outcome.msg
+    assert writes(aws) == []
+
+
+def test_the_cleaner_ends_before_the_service_starts() -> None:
+    world, clock = claimed(World(desired=0, tasks=[task(9, **CLEANER)])), FakeClock()
+    stoppable(world, clock)
+    outcome, aws = restore(world, clock, desired_count=1, own="unlock-1", family="clear-qdrant-locks")
+    assert not outcome.failed, outcome.msg
+    assert writes(aws) == ["StopTask", "UpdateService", "UntagResource"]
+    assert outcome.result["stopped"] == [task_arn(9)]
+    assert clock.now >= 20
+
+
+def test_it_does_not_start_beside_a_cleaner_that_will_not_end() -> None:
+    world, clock = claimed(World(desired=0, tasks=[task(9, **CLEANER)])), FakeClock()
+    world.overrides["ecs:StopTask"] = [lambda params: {"task": world.tasks[0]}]
+    outcome, aws = restore(world, clock, desired_count=1, own="unlock-1", family="clear-qdrant-locks")
+    assert outcome.failed
+    assert "the run's own task did not end" in outcome.msg
+    assert writes(aws) == ["StopTask"]
+
+
+@pytest.mark.parametrize(("ends", "failed"), [(40, False), (9999, True)])
+def test_it_does_not_start_beside_a_task_that_is_still_ending(ends: float, failed: bool) -> None:
+    """ECS would start the next one within a second (facts.md A.4): two writers on one store."""
+    world, clock = claimed(World(desired=0, tasks=[task(1, last="DEACTIVATING", desired="STOPPED")])), FakeClock()
+    clock.at(ends, world.set_tasks(task(1, last="STOPPED", desired="STOPPED")))
+    outcome, aws = restore(world, clock, desired_count=1, timeout=300)
+    assert outcome.failed is failed
+    assert writes(aws) == ([] if failed else ["UpdateService", "UntagResource"])
+    if failed:
+        assert "another task must not start beside it" in outcome.msg
+
+
+def test_a_service_that_is_left_stopped_is_free_for_the_next_run(dead: int) -> None:
+    world = claimed(World(desired=0))
+    outcome, aws = restore(world, desired_count=0, remove_tags=[])
+    assert not outcome.failed, outcome.msg
+    assert writes(aws) == ["TagResource"]
+    (claim,) = claims_in({tag["key"]: tag["value"] for tag in world.service["tags"]})
+    assert claim.given_up
+    assert not held_by_another(claim, here="bob@far/1+1+bb", now=datetime(2026, 11, 23, 15, 1, tzinfo=UTC))
+    # The watchdog of that run, which ends with its playbook, leaves it so.
+    outcome, aws = watchdog(world, FakeClock(), dead)
+    assert outcome.result["outcome"] == "released"
+    assert writes(aws) == []
+
+
+def watchdog(world: World, clock: FakeClock, pid: int, **args: Any) -> tuple[Outcome, RecordedAws]:
+    return restore(
+        world,
+        clock,
+        desired_count=1,
+        own="unlock-1",
+        family="clear-qdrant-locks",
+        after={"pid": pid, "place": place(), **args},
+    )
+
+
+def test_the_service_of_a_playbook_that_died_is_put_back(dead: int, tmp_path: Path) -> None:
+    world, clock = claimed(World(desired=0, tasks=[task(9, **CLEANER)])), FakeClock()
+    stoppable(world, clock)
+    log = tmp_path / "interrupted.txt"
+    outcome, aws = watchdog(world, clock, dead, log_path=str(log))
+    assert outcome.result["outcome"] == "restored"
+    assert writes(aws) == ["TagResource", "UntagResource", "StopTask", "UpdateService", "UntagResource"]
+    assert world.service["tags"] == tagged({"team": "search"})
+    assert world.service["desiredCount"] == 1
+    assert "has ended before its time" in log.read_text()
+    assert "The service is restored: desired count 1" in log.read_text()
+
+
+def test_it_claims_the_service_first_which_stops_what_has_outlived_the_playbook(dead: int) -> None:
+    world = claimed(World(desired=0))
+    _outcome, aws = watchdog(world, FakeClock(), dead)
+    (tag,) = aws.params("ecs:TagResource")[0]["tags"]
+    assert tag["key"].startswith("wwhd.qdrant_ops:claim:unlock-1-")
+    assert aws.params("ecs:UntagResource")[0]["tagKeys"] == list(CLAIM)
+
+
+def test_a_run_that_ended_before_its_playbook_needs_nothing(dead: int, tmp_path: Path) -> None:
+    outcome, aws = watchdog(World(), FakeClock(), dead, log_path=str(tmp_path / "log"))
+    assert outcome.result["outcome"] == "released"
+    assert writes(aws) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_that_a_module_writes_after_the_playbook_died_is_seen(dead: int) -> None:
+    world, clock = World(desired=0), FakeClock()
+    clock.at(1, lambda: claimed(world) and None)
+    outcome, _aws = watchdog(world, clock, dead)
+    assert outcome.result["outcome"] == "restored"
+
+
+def test_it_ends_when_the_run_has_given_its_claim_back() -> None:
+    world, clock = World(), FakeClock()
+    clock.at(5, lambda: claimed(world) and None)
+    clock.at(100, lambda: world._untag({"tagKeys": KEYS}) and None)
+    outcome, aws = watchdog(world, clock, os.getpid())
+    assert outcome.result["outcome"] == "released"
+    assert 100 <= clock.now < 120
+    assert writes(aws) == []
+    assert len(aws.calls) < 12
+
+
+def test_it_does_not_watch_for_ever_nor_from_elsewhere() -> None:
+    clock = FakeClock()
+    outcome, _aws = watchdog(claimed(World()), clock, os.getpid(), lifetime=60)
+    assert outcome.result["outcome"] == "expired"
+    outcome, aws = restore(World(), after={"pid": 1, "place": "elsewhere"})
+    assert outcome.result["outcome"] == "elsewhere"
+    assert aws.calls == []
+
+
+def test_what_cannot_be_put_back_is_told_with_what_to_do(dead: int) -> None:
+    world = claimed(World(desired=0))
+    world.overrides["ecs:UpdateService"] = [Fault("AccessDeniedException", "no")]
+    outcome, _aws = watchdog(world, FakeClock(), dead)
+    assert outcome.result["outcome"] == "failed"
+    assert "run the playbook again, it finishes what was begun" in outcome.result["said"][-1]
