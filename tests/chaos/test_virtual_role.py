@@ -138,7 +138,7 @@ LANGUAGE = """
   failed_when: item == 2
   ignore_errors: true
   register: halves
-- {name: Forgive, ansible.builtin.fail: {msg: "{{ where }}"}, vars: {where: end}, failed_when: false, register: forgiven}
+- {name: Forgive, ansible.builtin.fail: {msg: "{{ where }}"}, vars: {where: end}, failed_when: false, register: spared}
 - {name: Ignore, ansible.builtin.fail: {msg: "{{ where }}"}, vars: {where: end}, ignore_errors: true, register: ignored}
 - {name: Undefined, ansible.builtin.debug: {msg: "{{ nobody_knows }}"}, ignore_errors: true, register: unknown}
 - {name: Fail, ansible.builtin.fail: {msg: "in the {{ where }}"}, vars: {where: "{{ 'very ' ~ 'end' }}"}}
@@ -146,7 +146,7 @@ LANGUAGE = """
 MORE = """
 - {name: Add, ansible.builtin.set_fact: {parts: "{{ parts | default([]) + [part] }}"}}
 """
-NAMES = """seen not_this never reached unreached noted said left_out looped not_looped not_at_all parts halves forgiven
+NAMES = """seen not_this never reached unreached noted said left_out looped not_looped not_at_all parts halves spared
 ignored""".split()
 PLAY = """
 - hosts: localhost
@@ -181,9 +181,10 @@ def test_the_interpreter_understands_tasks_as_ansible_does(operator: Controller,
         (role / f"{name}.yml").write_text(text)
     (tmp_path / "play.yml").write_text(PLAY)
     names = [*NAMES, "end"]
+    given = {"names": names, "dest": str(tmp_path / "facts.json"), "ansible_python_interpreter": sys.executable}
     subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", tmp_path / "play.yml", "-e",
-         json.dumps({"names": names, "dest": str(tmp_path / "facts.json"), "ansible_python_interpreter": sys.executable})],
+         json.dumps(given)],
         cwd=tmp_path, check=True, capture_output=True, timeout=120,
     )  # fmt: skip
     wanted = json.loads((tmp_path / "facts.json").read_text())
