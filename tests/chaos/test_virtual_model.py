@@ -20,7 +20,7 @@ from chaos.virtual.chaos import Ending, happen
 from chaos.virtual.stories import draw
 
 # A few seconds' worth of modules: this is the part of the normal suite.
-_QUICK_STEPS = "200"
+_QUICK_STEPS = "120"
 _FIRST = "1"
 
 
