@@ -27,7 +27,11 @@ _FIRST = "1"
 def _one(folder: Path, seed: int) -> Ending:
     place = folder / str(seed)
     place.mkdir()
-    ending = happen(place, draw(seed), seed=seed)
+    try:
+        ending = happen(place, draw(seed), seed=seed)
+    except BaseException as error:
+        error.add_note(f"seed {seed}: {draw(seed)}")
+        raise
     shutil.rmtree(place)
     return ending
 

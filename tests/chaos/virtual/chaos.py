@@ -20,6 +20,7 @@ from chaos.virtual.role import Played
 from chaos.virtual.stories import KILLS, Story, Trouble
 from chaos.virtual.transport import Call
 
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import Outcome
 from sandbox.ecs.model import Service
 
 # Longer than a claim's lease and any stale lock's: whoever comes then may finish what was left.
@@ -46,7 +47,6 @@ class _Trouble:
         self._operator, self._left, self._ending = operator, list(troubles), ending
         self._seen: Counter[str] = Counter()
         self._after: list[Trouble] = []
-        self._dying: set[str] = set()
 
     def before(self, call: Call) -> None:
         self._ending.calls.append(call.name)
@@ -66,7 +66,7 @@ class _Trouble:
     def step(self, name: str) -> None:
         """Before each module: a controller that is dead starts no other."""
         self._ending.counts["steps"] += 1
-        if self._operator.operators.current in self._dying:
+        if self._operator.operators.current in self._operator.dead:
             raise Killed(name)
 
     def _strike(self, trouble: Trouble, call: Call) -> None:
@@ -77,7 +77,7 @@ class _Trouble:
             case "kill_after":
                 self._after.append(trouble)
             case "kill_controller":
-                self._dying.add(self._operator.operators.current)
+                self._operator.dead.add(self._operator.operators.current)
             case "slow":
                 self._operator.operators.pause(trouble.seconds)
             case "pipeline":
@@ -99,6 +99,7 @@ def happen(folder: Path, story: Story, *, seed: int = 0) -> Ending:
     with controller(folder, seed=seed) as operator:
         story.build(operator.world)
         before = operator.world.scaling()
+        operator.watched = story.watched
         trouble = _Trouble(operator, story.troubles, ending)
         operator.around(before=trouble.before, after=trouble.after)
         operator.step = trouble.step
@@ -123,11 +124,15 @@ def _disturbed(operator: Controller, story: Story, ending: Ending) -> None:
         for number, options in enumerate(story.options, start=1)
     }
     for name, outcome in operator.run(works).items():
-        ending.counts["runs"] += 1
+        ending.counts["runs"] += name in works
         if isinstance(outcome, Killed):
             ending.told.append(f"operator {name} was killed")
         elif isinstance(outcome, Played):
             _tell(ending, name, outcome)
+        elif isinstance(outcome, Outcome):
+            ending.counts["watchdogs"] += 1
+            ending.counts[f"watchdogs {outcome.result.get('outcome')}"] += 1
+            ending.told.append(f"{name}: {outcome.result.get('outcome')} {outcome.result.get('said', outcome.msg)}")
         else:
             raise outcome
 

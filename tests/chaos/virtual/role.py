@@ -28,7 +28,7 @@ from ansible.template import Templar
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import Outcome, run_module
 
 ROOT = Path(__file__).resolve().parents[3]
 _KEYWORDS = frozenset(
@@ -105,7 +105,8 @@ def module_main(name: str) -> Callable[..., None]:
 class Role:
     """`play` runs tasks/main.yml (or another entry point) with these variables.
 
-    `clock` is what modules and retries sleep by; `step` is called before each module.
+    `clock` is what modules and retries sleep by; `step` is called before each module; `background` gets the name and
+    the work of each task that has `async`, without it they are left out.
     """
 
     def __init__(
@@ -115,9 +116,10 @@ class Role:
         *,
         clock: Clock,
         step: Callable[[str], None] = lambda name: None,
+        background: Callable[[str, Callable[[], Any]], None] | None = None,
         check: bool = False,
     ) -> None:
-        self._folder, self._clock, self._step = folder, clock, step
+        self._folder, self._clock, self._step, self._background = folder, clock, step, background
         self._base = {
             **_load(folder / "defaults" / "main.yml"),
             **variables,
@@ -288,6 +290,12 @@ class Role:
     def _act(self, task: Mapping[str, Any], action: str, scope: _Scope, variables: dict[str, Any]) -> dict[str, Any]:
         short = action.rsplit(".", 1)[-1]
         background = task.get("async") is not None and int(self._template(task["async"], variables) or 0) > 0
+        if background and self._background is not None:
+            if int(task.get("poll", 10)) > 0:
+                raise UnknownKeyword(f"{task.get('name')}: async with poll")
+            call = self._call(action, task[action] or {}, scope, variables)
+            self._background(action, call)
+            return {"started": 1, "finished": 0, "ansible_job_id": "j1"}
         if background or (action.startswith("ansible.builtin.") and short in _REPORTING):
             self.played.left_out[action] += 1
             return {**_skipped(), "skip_reason": "left out in virtual time"}
@@ -316,9 +324,10 @@ class Role:
                 given[str(name)] = self._template(value, variables)
         return given
 
-    def _module(
+    def _call(
         self, action: str, arguments: Mapping[str, Any], scope: _Scope, variables: dict[str, Any]
-    ) -> dict[str, Any]:
+    ) -> Callable[[], Outcome]:
+        """The module with its arguments, ready to be run."""
         given: dict[str, Any] = {}
         for name, defaults in scope.defaults.items():
             group = str(name).removeprefix("group/")
@@ -327,14 +336,22 @@ class Role:
             ):
                 given |= self._template(defaults, variables)
         given |= self._arguments(arguments, variables)
-        self._step(action)
-        self.played.steps[action] += 1
         main = module_main(action)
-        takes_clock = "clock" in inspect.signature(main).parameters
+        clock = self._clock if "clock" in inspect.signature(main).parameters else None
         # As on its way to a process: nothing of ours is shared with the module.
-        outcome = run_module(
-            main, json.loads(json.dumps(given)), clock=self._clock if takes_clock else None, check=scope.check
-        )
+        arguments = json.loads(json.dumps(given))
+
+        def call() -> Outcome:
+            self._step(action)
+            self.played.steps[action] += 1
+            return run_module(main, arguments, clock=clock, check=scope.check)
+
+        return call
+
+    def _module(
+        self, action: str, arguments: Mapping[str, Any], scope: _Scope, variables: dict[str, Any]
+    ) -> dict[str, Any]:
+        outcome = self._call(action, arguments, scope, variables)()
         result = dict(outcome.result)
         result.pop("invocation", None)
         result["failed"] = outcome.failed
