@@ -11,6 +11,7 @@ CHAOS_FIRST=5000 ...                                                           #
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,14 +20,20 @@ from chaos.virtual.chaos import Ending, happen
 from chaos.virtual.stories import draw
 
 # A few seconds' worth of modules: this is the part of the normal suite.
-_QUICK_STEPS = "200"
+_QUICK_STEPS = "120"
 _FIRST = "1"
 
 
 def _one(folder: Path, seed: int) -> Ending:
     place = folder / str(seed)
     place.mkdir()
-    return happen(place, draw(seed), seed=seed)
+    try:
+        ending = happen(place, draw(seed), seed=seed)
+    except BaseException as error:
+        error.add_note(f"seed {seed}: {draw(seed)}")
+        raise
+    shutil.rmtree(place)
+    return ending
 
 
 def test_whatever_happens_nothing_is_lost_and_the_next_run_finishes(tmp_path: Path) -> None:

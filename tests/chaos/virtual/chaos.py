@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import functools
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,10 +20,13 @@ from chaos.virtual.role import Played
 from chaos.virtual.stories import KILLS, Story, Trouble
 from chaos.virtual.transport import Call
 
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import Outcome
 from sandbox.ecs.model import Service
 
 # Longer than a claim's lease and any stale lock's: whoever comes then may finish what was left.
 MUCH_LATER = 3 * 3600.0
+# A test of thousands of stories takes longer than pytest's own limit for one test; a story takes a second or two.
+_STORY_LIMIT = 240.0
 _LAST_OPTIONS: dict[str, Any] = {"held_locks": "wait", "held_timeout": 300}
 
 
@@ -42,7 +47,6 @@ class _Trouble:
         self._operator, self._left, self._ending = operator, list(troubles), ending
         self._seen: Counter[str] = Counter()
         self._after: list[Trouble] = []
-        self._dying: set[str] = set()
 
     def before(self, call: Call) -> None:
         self._ending.calls.append(call.name)
@@ -62,7 +66,7 @@ class _Trouble:
     def step(self, name: str) -> None:
         """Before each module: a controller that is dead starts no other."""
         self._ending.counts["steps"] += 1
-        if self._operator.operators.current in self._dying:
+        if self._operator.operators.current in self._operator.dead:
             raise Killed(name)
 
     def _strike(self, trouble: Trouble, call: Call) -> None:
@@ -73,7 +77,7 @@ class _Trouble:
             case "kill_after":
                 self._after.append(trouble)
             case "kill_controller":
-                self._dying.add(self._operator.operators.current)
+                self._operator.dead.add(self._operator.operators.current)
             case "slow":
                 self._operator.operators.pause(trouble.seconds)
             case "pipeline":
@@ -91,9 +95,11 @@ class _Trouble:
 def happen(folder: Path, story: Story, *, seed: int = 0) -> Ending:
     """The story, time, and one more run that nothing disturbs."""
     ending = Ending()
+    faulthandler.dump_traceback_later(_STORY_LIMIT, exit=True, file=sys.__stderr__ or sys.stderr)
     with controller(folder, seed=seed) as operator:
         story.build(operator.world)
         before = operator.world.scaling()
+        operator.watched = story.watched
         trouble = _Trouble(operator, story.troubles, ending)
         operator.around(before=trouble.before, after=trouble.after)
         operator.step = trouble.step
@@ -107,6 +113,7 @@ def happen(folder: Path, story: Story, *, seed: int = 0) -> Ending:
         ending.broken += list(_not_restored(operator, before))
         ending.counts["cleaners"] = operator.world.witness.cleaners
         ending.counts["foreign_overlaps"] = operator.world.witness.foreign_overlaps
+    faulthandler.cancel_dump_traceback_later()
     return ending
 
 
@@ -117,11 +124,15 @@ def _disturbed(operator: Controller, story: Story, ending: Ending) -> None:
         for number, options in enumerate(story.options, start=1)
     }
     for name, outcome in operator.run(works).items():
-        ending.counts["runs"] += 1
+        ending.counts["runs"] += name in works
         if isinstance(outcome, Killed):
             ending.told.append(f"operator {name} was killed")
         elif isinstance(outcome, Played):
             _tell(ending, name, outcome)
+        elif isinstance(outcome, Outcome):
+            ending.counts["watchdogs"] += 1
+            ending.counts[f"watchdogs {outcome.result.get('outcome')}"] += 1
+            ending.told.append(f"{name}: {outcome.result.get('outcome')} {outcome.result.get('said', outcome.msg)}")
         else:
             raise outcome
 

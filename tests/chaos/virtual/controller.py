@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
 import random
 import secrets
 import uuid
@@ -21,16 +20,19 @@ from chaos.virtual.role import ROOT, Played, Role
 from chaos.virtual.transport import CONNECTION, Call, Transport, installed
 from chaos.virtual.world import VirtualWorld, opened
 
+from ansible_collections.wwhd.qdrant_ops.plugins.filter import unlock_plan
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_service_restore
 from sandbox import world as names
 
 ROLE = ROOT / "roles" / "qdrant_unlock"
-# Filters ask for the time themselves; modules are given a clock.
-_ASK_FOR_TIME = ("ansible_collections.wwhd.qdrant_ops.plugins.filter.unlock_plan",)
+# Linux's pids end below 2 ** 22.
+_NO_PID = 5_000_000
 
 
 class Controller:
-    """`before` and `after` are called around the effect of each AWS call, `step` before each module."""
+    """`step` is called before each module. With `watched`, what a playbook starts in the background runs beside it, and
+    outlives it; `dead` are the operators whose playbook has gone while its last module still works."""
 
     def __init__(self, world: VirtualWorld, *, choose: random.Random | None = None) -> None:
         self.world = world
@@ -38,6 +40,9 @@ class Controller:
         self.transport = Transport(
             world.server, operator=lambda: self.operators.current, slot=lambda: self.operators.slot
         )
+        self.watched = False
+        self.dead: set[str] = set()
+        self._pids: list[str] = []
         self.step: Callable[[str], None] = lambda name: None
         self.clock = Clock(
             monotonic=world.clock.now,
@@ -63,7 +68,23 @@ class Controller:
             "qdrant_unlock_service": names.SERVICE,
             "qdrant_unlock_report_dir": "",
         } | {f"qdrant_unlock_{key}": value for key, value in variables.items()}
-        return Role(ROLE, given, clock=self.clock, step=self._step, check=check).play(entry)
+        background = self._join if self.watched and self.operators.many else None
+        return Role(ROLE, given, clock=self.clock, step=self._step, background=background, check=check).play(entry)
+
+    def _join(self, action: str, work: Callable[[], Any]) -> None:
+        self.operators.join(f"{self.operators.current}'s {action.rsplit('.', 1)[-1]}", work)
+
+    def pid(self) -> int:
+        """Of the playbook that the current operator has started; no process of this machine can have it."""
+        name = self.operators.current
+        if name not in self._pids:
+            self._pids.append(name)
+        return _NO_PID + self._pids.index(name)
+
+    def begun(self, pid: int) -> str | None:
+        """Instead of the product's own look at /proc."""
+        name = self._pids[pid - _NO_PID]
+        return "1" if self.operators.lives(name) and name not in self.dead else None
 
     def run(self, works: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
         """Several operators at once."""
@@ -113,9 +134,10 @@ def controller(folder: Path, *, seed: int = 0) -> Iterator[Controller]:
         random.seed(seed)
         made = Controller(stack.enter_context(opened(folder)), choose=draw)
         stack.enter_context(installed(made.transport, sleep=made.operators.pause))
-        for name in _ASK_FOR_TIME:
-            module = importlib.import_module(name)
-            stack.enter_context(mock.patch.object(module, "datetime", _virtual_datetime(made.world)))
+        # The filter asks for the time itself; modules are given a clock.
+        stack.enter_context(mock.patch.object(unlock_plan, "datetime", _virtual_datetime(made.world)))
+        stack.enter_context(mock.patch.object(unlock_plan, "controller_pid", made.pid))
+        stack.enter_context(mock.patch.object(ecs_service_restore, "begun", made.begun))
         # Identifiers decide about orders, such as that of ListTasks.
         stack.enter_context(mock.patch.object(uuid, "uuid4", lambda: uuid.UUID(int=draw.getrandbits(128), version=4)))
         stack.enter_context(

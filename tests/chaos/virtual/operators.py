@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import random
 import sys
 import threading
@@ -32,6 +33,7 @@ class _Operator:
     wakes: float = 0.0
     over: bool = False
     outcome: Any = None
+    thread: threading.Thread | None = None
 
 
 class Operators:
@@ -41,6 +43,7 @@ class Operators:
         self._world, self._choose = world, choose or random.Random(0)
         self._all: list[_Operator] = []
         self._now: _Operator | None = None
+        self._base: list[Any] = []
 
     @property
     def current(self) -> str:
@@ -53,18 +56,37 @@ class Operators:
 
     def run(self, works: dict[str, Callable[[], Any]]) -> dict[str, Any]:
         """What each returned, or the exception that ended it."""
-        base = _own()
+        self._base = _own()
         self._all = [_Operator(name, work, wakes=self._world.clock.now()) for name, work in works.items()]
-        threads = [threading.Thread(target=self._live, args=(one, base), daemon=True) for one in self._all]
-        for thread in threads:
-            thread.start()
+        for one in self._all:
+            self._begin(one)
         self._hand_over(None)
-        for thread in threads:
-            thread.join(_TURN_LIMIT)
-            if thread.is_alive():
-                raise AssertionError(f"the operator {self.current} did not come back within {_TURN_LIMIT:.0f} s")
-        _restore(base)
+        # Those who join on the way are appended while we wait.
+        for one in self._all:
+            assert one.thread is not None
+            one.thread.join(_TURN_LIMIT)
+            if one.thread.is_alive():
+                faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr)
+                raise AssertionError(
+                    f"the operator {one.name} did not come back within {_TURN_LIMIT:.0f} s: {self.current} works, it is "
+                    f"{self._world.clock.now():.0f} s; {self._world.told()}"
+                )
+        _restore(self._base)
         return {one.name: one.outcome for one in self._all}
+
+    @property
+    def many(self) -> bool:
+        """Whether they are at work in threads, so that another may join."""
+        return self._now is not None
+
+    def join(self, name: str, work: Callable[[], Any]) -> None:
+        """Another one begins to work beside them, now; `run` waits for it as well."""
+        joined = _Operator(name, work, wakes=self._world.clock.now())
+        self._all.append(joined)
+        self._begin(joined)
+
+    def lives(self, name: str) -> bool:
+        return any(one.name == name and not one.over for one in self._all)
 
     def pause(self, seconds: float) -> None:
         """Sleep: the others may work meanwhile, and if none of them can, time passes."""
@@ -80,9 +102,13 @@ class Operators:
         if self._now is not None and len(self._all) > 1:
             self.pause(0.0)
 
-    def _live(self, me: _Operator, base: list[Any]) -> None:
+    def _begin(self, one: _Operator) -> None:
+        one.thread = threading.Thread(target=self._live, args=(one,), daemon=True)
+        one.thread.start()
+
+    def _live(self, me: _Operator) -> None:
         me.turn.wait()
-        _restore(base)
+        _restore(self._base)
         try:
             me.outcome = me.work()
         except BaseException as error:  # noqa: BLE001  whoever ran them judges it, a kill above all

@@ -28,7 +28,7 @@ from ansible.template import Templar
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import Outcome, run_module
 
 ROOT = Path(__file__).resolve().parents[3]
 _KEYWORDS = frozenset(
@@ -105,7 +105,8 @@ def module_main(name: str) -> Callable[..., None]:
 class Role:
     """`play` runs tasks/main.yml (or another entry point) with these variables.
 
-    `clock` is what modules and retries sleep by; `step` is called before each module.
+    `clock` is what modules and retries sleep by; `step` is called before each module; `background` gets the name and
+    the work of each task that has `async`, without it they are left out.
     """
 
     def __init__(
@@ -115,9 +116,10 @@ class Role:
         *,
         clock: Clock,
         step: Callable[[str], None] = lambda name: None,
+        background: Callable[[str, Callable[[], Any]], None] | None = None,
         check: bool = False,
     ) -> None:
-        self._folder, self._clock, self._step = folder, clock, step
+        self._folder, self._clock, self._step, self._background = folder, clock, step, background
         self._base = {
             **_load(folder / "defaults" / "main.yml"),
             **variables,
@@ -221,7 +223,7 @@ class Role:
         if "register" in task:
             self._facts[str(task["register"])] = result
         self.played.results.append((str(task.get("name", "")), result))
-        if result.get("failed"):
+        if _failed(result):
             ignored = scope.ignore_errors
             if not (ignored is True or (isinstance(ignored, str) and self._holds([ignored], self._variables(scope)))):
                 raise TaskFailed(task, result)
@@ -235,12 +237,13 @@ class Role:
         results = []
         for item in self._template(task["loop"], variables):
             results.append({**self._once(task, action, scope, {name: item}), name: item, "ansible_loop_var": name})
-        failed = any(one.get("failed") for one in results)
         told: dict[str, Any] = {"results": results, "changed": any(one.get("changed") for one in results)}
         if not results:
-            return {**told, "skipped": True, "skipped_reason": "No items in the list", "failed": False}
-        return {**told, "failed": failed, "msg": "One or more items failed" if failed else "All items completed",
-                "skipped": all(one.get("skipped") for one in results)}  # fmt: skip
+            return {**told, "skipped": True, "skipped_reason": "No items in the list"}
+        told["skipped"] = all(one.get("skipped") for one in results)
+        if any(one.get("failed") for one in results):
+            return {**told, "failed": True, "msg": "One or more items failed"}
+        return {**told, "msg": "All items skipped" if told["skipped"] else "All items completed"}
 
     def _once(self, task: Mapping[str, Any], action: str, scope: _Scope, more: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -251,7 +254,8 @@ class Role:
             return {"failed": True, "changed": False, "msg": str(error)}
 
     def _attempts(self, task: Mapping[str, Any], action: str, scope: _Scope, more: dict[str, Any]) -> dict[str, Any]:
-        """As Ansible's task executor counts them: what runs out of attempts has failed, whatever failed_when says."""
+        """As Ansible's task executor counts them: what runs out of attempts is registered as failed, although a
+        failed_when that said otherwise lets the play go on."""
         variables = self._variables(scope, **more)
         until = _listed(task.get("until"))
         retries = 1
@@ -286,12 +290,18 @@ class Role:
     def _act(self, task: Mapping[str, Any], action: str, scope: _Scope, variables: dict[str, Any]) -> dict[str, Any]:
         short = action.rsplit(".", 1)[-1]
         background = task.get("async") is not None and int(self._template(task["async"], variables) or 0) > 0
+        if background and self._background is not None:
+            if int(task.get("poll", 10)) > 0:
+                raise UnknownKeyword(f"{task.get('name')}: async with poll")
+            call = self._call(action, task[action] or {}, scope, variables)
+            self._background(action, call)
+            return {"started": 1, "finished": 0, "ansible_job_id": "j1"}
         if background or (action.startswith("ansible.builtin.") and short in _REPORTING):
             self.played.left_out[action] += 1
             return {**_skipped(), "skip_reason": "left out in virtual time"}
         arguments = task[action] or {}
         if action == "ansible.builtin.set_fact":
-            facts = {name: self._template(value, variables) for name, value in arguments.items()}
+            facts = self._arguments(arguments, variables)
             self._facts.update(facts)
             return {"ansible_facts": facts}
         if action in ("ansible.builtin.debug", "ansible.builtin.fail"):
@@ -306,9 +316,18 @@ class Role:
             raise UnknownKeyword(f"{task.get('name')}: the action {action}")
         return self._module(action, arguments, scope, variables)
 
-    def _module(
+    def _arguments(self, arguments: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Templated, without those that are omitted."""
+        given: dict[str, Any] = {}
+        for name, value in arguments.items():
+            with suppress(AnsibleValueOmittedError):
+                given[str(name)] = self._template(value, variables)
+        return given
+
+    def _call(
         self, action: str, arguments: Mapping[str, Any], scope: _Scope, variables: dict[str, Any]
-    ) -> dict[str, Any]:
+    ) -> Callable[[], Outcome]:
+        """The module with its arguments, ready to be run."""
         given: dict[str, Any] = {}
         for name, defaults in scope.defaults.items():
             group = str(name).removeprefix("group/")
@@ -316,21 +335,34 @@ class Role:
                 group == "wwhd.qdrant_ops.aws" and (action in _group_members() or action.startswith("amazon.aws."))
             ):
                 given |= self._template(defaults, variables)
-        for name, value in arguments.items():
-            with suppress(AnsibleValueOmittedError):
-                given[str(name)] = self._template(value, variables)
-        self._step(action)
-        self.played.steps[action] += 1
+        given |= self._arguments(arguments, variables)
         main = module_main(action)
-        takes_clock = "clock" in inspect.signature(main).parameters
+        clock = self._clock if "clock" in inspect.signature(main).parameters else None
         # As on its way to a process: nothing of ours is shared with the module.
-        outcome = run_module(
-            main, json.loads(json.dumps(given)), clock=self._clock if takes_clock else None, check=scope.check
-        )
+        arguments = json.loads(json.dumps(given))
+
+        def call() -> Outcome:
+            self._step(action)
+            self.played.steps[action] += 1
+            return run_module(main, arguments, clock=clock, check=scope.check)
+
+        return call
+
+    def _module(
+        self, action: str, arguments: Mapping[str, Any], scope: _Scope, variables: dict[str, Any]
+    ) -> dict[str, Any]:
+        outcome = self._call(action, arguments, scope, variables)()
         result = dict(outcome.result)
         result.pop("invocation", None)
         result["failed"] = outcome.failed
         return result
+
+
+def _failed(result: Mapping[str, Any]) -> bool:
+    """As Ansible's TaskResult says it: what failed_when came to counts, where there is one."""
+    items = [one for one in result.get("results", []) if isinstance(one, Mapping)]
+    key = "failed_when_result" if any("failed_when_result" in one for one in (result, *items)) else "failed"
+    return bool(result[key]) if key in result else any(bool(one.get(key)) for one in items)
 
 
 def _skipped() -> dict[str, Any]:

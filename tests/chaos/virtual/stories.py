@@ -54,6 +54,7 @@ class Story:
     troubles: tuple[Trouble, ...] = ()
     faults: tuple[WorldFault, ...] = ()
     impatient: bool = False
+    watched: bool = False
 
     def build(self, world: VirtualWorld) -> None:
         """The world as it is when the first operator comes."""
@@ -86,6 +87,7 @@ def draw(seed: int) -> Story:
         troubles=tuple(_trouble(dice) for _turn in range(dice.choice((0, 1, 1, 2, 3)))),
         faults=tuple(_fault(dice) for _turn in range(dice.choice((0, 0, 0, 1, 2)))),
         impatient=dice.random() < 0.3,
+        watched=dice.random() < 0.5,
     )
 
 

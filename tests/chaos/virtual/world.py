@@ -119,8 +119,8 @@ class VirtualWorld:
         return f"desired {service.desired}, steady {service.steady}, tasks {tasks}, {self.engine.trouble[-1:]}"
 
     def live_tasks(self) -> list[Task]:
-        """The service's tasks with a container that may be alive."""
-        return [task for task in self.engine.tasks_of(self.service) if not task.over and not _ended(task)]
+        """The service's tasks that have a live process, or will have one."""
+        return [task for task in self.engine.tasks_of(self.service) if _may_live(task)]
 
     def lose_host(self, *, lease: float) -> None:
         """The service's task vanishes with its machine; the file server keeps its locks until the lease ends."""
@@ -170,8 +170,9 @@ class VirtualWorld:
 SWITCHES = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 
 
-def _ended(task: Task) -> bool:
-    return task.reached_running and all(run.last_status == "STOPPED" for run in task.containers)
+def _may_live(task: Task) -> bool:
+    """Whether it has a live process, or will have one."""
+    return any(run.live for run in task.containers) or (task.wanted and not task.over)
 
 
 @contextmanager

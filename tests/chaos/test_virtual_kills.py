@@ -1,0 +1,60 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kill table: the controller dies before and after each single call of the main job, one by one.
+
+The normal suite takes the calls that write, of one world, and one way to die; `CHAOS_TABLE=all` is the whole table:
+
+    CHAOS_TABLE=all .venv/bin/pytest tests/chaos/test_virtual_kills.py -s -n 2
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaos.virtual.chaos import happen
+from chaos.virtual.stories import KILLS, WRITES, Story, Trouble
+
+_ALL = os.environ.get("CHAOS_TABLE") == "all"
+_ALWAYS: tuple[dict[str, Any], ...] = ({"when": "always", "held_timeout": 120},)
+_OPEN = (False, False, False)
+WORLDS = {
+    "stuck": Story(state="stuck", lease=60.0, options=_ALWAYS),
+    "stuck, scaled": Story(state="stuck", lease=60.0, options=_ALWAYS, scaling=(1, 3, _OPEN), autoscaler=True),
+    "healthy, scaled in part": Story(state="healthy", options=_ALWAYS, scaling=(1, 2, (True, False, False))),
+    "stopped, scaled": Story(state="stopped", options=_ALWAYS, scaling=(0, 2, _OPEN)),
+    "stopped, all suspended": Story(state="stopped", options=_ALWAYS, scaling=(1, 2, (True, True, True))),
+}
+_QUICK = ("stuck, scaled",)
+
+
+@pytest.mark.parametrize("kind", KILLS if _ALL else ("kill_after",))
+@pytest.mark.parametrize("world", [name for name in WORLDS if _ALL or name in _QUICK])
+def test_a_run_that_is_killed_at_any_call_is_finished_by_the_next_one(world: str, kind: str, tmp_path: Path) -> None:
+    story = WORLDS[world]
+    calls = happen(_made(tmp_path / "whole"), story).calls
+    assert {"ecs:UpdateService", "ecs:RunTask", "ecs:UntagResource"} <= set(calls)
+    broken: list[str] = []
+    cells = 0
+    started = time.monotonic()
+    for number, name in enumerate(calls, start=1):
+        if not _ALL and name not in WRITES:
+            continue
+        ending = happen(_made(tmp_path / str(number)), replace(story, troubles=(Trouble(kind, number),)))
+        assert ending.counts["kills"] == 1
+        assert ending.calls[number - 1] == name, "the same world and seed must make the same calls"
+        cells += 1
+        broken += [f"{kind} {number} {name}: {sentence}" for sentence in ending.broken]
+    print(f"\n{world}, {kind}: {cells} cells, {len(broken)} broken, {time.monotonic() - started:.1f} s")
+    assert cells > len(WRITES)
+    assert broken == []
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
