@@ -53,6 +53,7 @@ class VirtualContainer:
         self.locks: list[Lock] = []
         self._ends_at, self._code = _NEVER, 0
         self.ended = False
+        self.ended_at: float | None = None
 
     @property
     def folder(self) -> Path:
@@ -77,11 +78,14 @@ class VirtualContainer:
     def kill(self) -> None:
         if not self.ended:
             self._ends_at, self._code = self._clock.now(), 128 + signal.SIGKILL
-            self.ended = True
+            self._end()
 
     def step(self) -> None:
         if not self.ended and self._clock.now() >= self._ends_at:
-            self.ended = True
+            self._end()
+
+    def _end(self) -> None:
+        self.ended, self.ended_at = True, self._clock.wall()
 
     def _end_in(self, seconds: float, code: int) -> None:
         self._ends_at, self._code = self._clock.now() + seconds, code
