@@ -28,12 +28,21 @@ set -f # no word of ours is ever a file name pattern for the shell
 LC_ALL=C
 export LC_ALL
 
-# $1 as a JSON string. The slow way is for names with a quote, a backslash or a byte that is not printable ASCII.
+# Sets $json to $1 as a JSON string; printing it would take a subshell, which a signal could end half-way. The slow way is
+# for names with a quote, a backslash or a byte that is not printable ASCII.
 json() {
     case $1 in
-        *[!\ -~]* | *[\"\\]*) json_bytes "$1" ;;
-        *) printf '"%s"' "$1" ;;
+        *[!\ -~]* | *[\"\\]*) ;;
+        *)
+            json=\"$1\"
+            return
+            ;;
     esac
+    for json_try in 1 2 3; do
+        json_bytes "$1"
+        [ -n "$json_rest" ] || break # else od was ended half-way
+    done
+    json=\"$json_done\"
 }
 
 # Valid UTF-8 stays as it is. What is none would be replaced on the way through the log, and two names be told as one: it
@@ -71,19 +80,22 @@ json_bytes() {
         esac
     done
     [ "$json_wanted" -eq 0 ] || json_done=$json_done$json_broken
-    printf '"%s"' "$json_done"
 }
 
 tell() { # tell ACTION WHY [MORE]: one line about $file; a single printf, so that lines never mix
-    printf '{"path":%s,"action":"%s","why":%s%s}\n' \
-        "$(json "${file#"$CLEANER_ROOT"}")" "$1" "$(json "$2")" "${3:-}"
+    json "${file#"$CLEANER_ROOT"}"
+    tell_path=$json
+    json "$2"
+    printf '{"path":%s,"action":"%s","why":%s%s}\n' "$tell_path" "$1" "$json" "${3:-}"
 }
 
-# Whether to go on: nobody told this process to stop, and the shell that answers for it lives.
+# Whether to go on: nobody told this process to stop, and the shell that answers for it lives. A dead one may stay as a
+# zombie for as long as its parent does not ask for it.
 stopping=
 moved='its folder was moved, removed or replaced while it was looked at'
 alive() {
-    [ -z "$stopping" ] && kill -0 "$CLEANER_PID" 2>/dev/null
+    [ -z "$stopping" ] && { read -r alive_stat <"/proc/$CLEANER_PID/stat"; } 2>/dev/null || return 1
+    case ${alive_stat##*) } in [ZX]*) return 1 ;; esac
 }
 
 # Whether descriptor 9 could be locked: free, held, or unknown. An error of flock's own is never taken for "free".
@@ -227,7 +239,10 @@ if [ "$0" = judge ]; then
 fi
 
 refuse() { # refuse CODE SENTENCE
-    printf '{"summary":{"run_id":%s,"exit_code":%s,"error":%s}}\n' "$(json "${CLEANER_RUN_ID:-}")" "$1" "$(json "$2")"
+    json "${CLEANER_RUN_ID:-}"
+    refuse_run=$json
+    json "$2"
+    printf '{"summary":{"run_id":%s,"exit_code":%s,"error":%s}}\n' "$refuse_run" "$1" "$json"
     exit "$1"
 }
 
@@ -298,7 +313,8 @@ started=$(date +%s)
     complaints=$(find "$CLEANER_START" -xdev \( "$@" \) -exec sh -c 'eval "$CLEANER_SCRIPT"' judge {} + 2>&1 >&4)
     ended=$?
     [ -z "$complaints" ] || printf '%s\n' "$complaints" | while IFS= read -r line; do
-        printf '{"note":%s}\n' "$(json "$line")"
+        json "$line"
+        printf '{"note":%s}\n' "$json"
     done
     printf 'find ended with %s\n' "$ended"
 } 4>&1 | {
@@ -334,8 +350,9 @@ started=$(date +%s)
     if [ -z "$ended" ] || [ -n "$cut_off" ]; then
         code=143 cut_off=',"error":"it was stopped before it had looked at everything"'
     fi
+    json "$CLEANER_RUN_ID"
     printf '{"summary":{"run_id":%s,"mode":"%s","exit_code":%s,"found":%s,"removed":%s,"held":%s,"kept":%s,"free":%s,"errors":%s,"seconds":%s%s}}\n' \
-        "$(json "$CLEANER_RUN_ID")" "$CLEANER_MODE" "$code" "$found" "$removed" "$held" "$kept" "$free" "$errors" \
+        "$json" "$CLEANER_MODE" "$code" "$found" "$removed" "$held" "$kept" "$free" "$errors" \
         $(($(date +%s) - started)) "$cut_off"
     exit "$code"
 } &

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from integration.cleaner.harness import Cleaner, tree
 
-# Where the change's code finds things: the volume has one/LOCK and two/LOCK, each beside a CURRENT; `outside` is a folder
-# beside the volume with a LOCK and a CURRENT of its own, `away` a name there that is free.
+# Where the change's code finds things: the volume has one/LOCK and two/LOCK, each beside a CURRENT; `outside` is a
+# folder beside the volume with a LOCK and a CURRENT of its own, `away` a name there that is free.
 WORLD = """
 import os, pathlib, subprocess, sys, time
 outside = pathlib.Path({outside!r})
@@ -68,7 +68,7 @@ AFTER_PROBE = [
     ("target.parent.rename(away)", "folder was moved"),
     ("target.parent.rename(away); target.parent.symlink_to(away)", "folder was moved"),
     ("target.parent.rename(away); target.parent.symlink_to(outside)", "folder was moved"),
-    ("target.parent.rename(away); target.parent.mkdir(); target.touch(); (target.parent / 'CURRENT').touch()", "replaced"),
+    ("p = target.parent; p.rename(away); p.mkdir(); target.touch(); (p / 'CURRENT').touch()", "replaced"),
     ("target.parent.rename(away); target.parent.touch()", "folder was moved"),
 ]  # fmt: skip
 AFTER_FIND = [

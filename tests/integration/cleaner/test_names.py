@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from integration.cleaner.harness import NOBODY, Cleaner, open_way, tree
+from integration.cleaner.harness import NOBODY, SHELLS, Cleaner, open_way, tree
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.logs import LogReader
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.cleaner import SUMMARY_MARK
@@ -173,31 +174,32 @@ NEEDED = [
 ]
 
 
-@pytest.mark.parametrize("shell", ["busybox", "dash", "bash"])
+@pytest.fixture(params=SHELLS, scope="module")
+def shared_cleaner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Cleaner:
+    return Cleaner(request.param, tmp_path_factory.mktemp("shared") / "tools")
+
+
 @settings(
     max_examples=int(os.environ.get("QDRANT_OPS_EXAMPLES", "8")),
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 @example(["[!a]", "[]a]", "[!]a]"])
 @example(["[--9]OCK", "[C-]L", "[Z-A]"])
 @given(PATTERNS)
-def test_an_accepted_pattern_reaches_what_we_take_it_for(
-    shell: str, tmp_path_factory: pytest.TempPathFactory, patterns: list[str]
-) -> None:
+def test_an_accepted_pattern_reaches_what_we_take_it_for(shared_cleaner: Cleaner, patterns: list[str]) -> None:
     """find's reading of a pattern and ours are the same, so that what ours calls harmless is."""
-    tmp = tmp_path_factory.mktemp("fuzz")
-    cleaner = Cleaner(shell, tmp / "tools")
-    root = tmp / "volume"
-    root.mkdir()
-    for name in (*SPREAD, *NEEDED):
-        (root / name).touch()
     patterns = [pattern for pattern in patterns if not faults_of_pattern(pattern)]
     if not patterns:
         return
-    run = cleaner(root, patterns="\n".join(patterns))
+    with tempfile.TemporaryDirectory() as volume:
+        root = Path(volume)
+        for name in (*SPREAD, *NEEDED):
+            (root / name).touch()
+        run = shared_cleaner(root, patterns="\n".join(patterns))
+        rest = tree(root)
     run.check()
     assert run.code == 0, run
     expected = {name for name in SPREAD if any(reaches(pattern, name) for pattern in patterns)}
     assert set(run.actions()) == {f"/{name}" for name in expected}
-    assert set(NEEDED) <= tree(root)
+    assert rest == {*SPREAD, *NEEDED} - expected

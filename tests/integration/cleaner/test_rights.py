@@ -27,7 +27,7 @@ def unprivileged(cleaner: Cleaner, store: Path) -> Iterator[Cleaner]:
             path.chmod(0o755)
 
 
-# What is done to the path, and by mode what is told of its lock (None: its name cannot be known) and by which exit code.
+# What is done to the path, and by mode what is told of its lock (None: its name cannot be known).
 @pytest.mark.parametrize(
     ("path", "rights", "mode", "told"),
     [
