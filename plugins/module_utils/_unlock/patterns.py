@@ -54,7 +54,7 @@ def _family_tokens(family: str) -> list[_Token]:
 
 
 def _bracket(pattern: str, start: int) -> tuple[frozenset[str], int] | None:
-    """The set of a [...] that opens at `start`, and the index after it; None if it does not close."""
+    """The set of a [...] that opens at `start`, and the index after it; None if it does not close or is not plain."""
     index = start + 1
     negated = pattern[index : index + 1] == "!"
     index += negated
@@ -62,6 +62,8 @@ def _bracket(pattern: str, start: int) -> tuple[frozenset[str], int] | None:
     if end < 0:
         return None
     body = pattern[index:end]
+    if "[" in body:
+        return None  # find takes [[.C.]] for a C
     chars: set[str] = set()
     position = 0
     while position < len(body):
@@ -75,7 +77,7 @@ def _bracket(pattern: str, start: int) -> tuple[frozenset[str], int] | None:
 
 
 def _glob_tokens(pattern: str) -> list[_Token] | None:
-    """The tokens of a file name pattern; None if a bracket does not close."""
+    """The tokens of a file name pattern; None if a bracket does not close or is not plain."""
     tokens: list[_Token] = []
     index = 0
     while index < len(pattern):
@@ -137,7 +139,9 @@ def faults_of_pattern(pattern: str) -> list[str]:
         ]
     tokens = _glob_tokens(pattern)
     if tokens is None:
-        return [f"The lock pattern {shown} has a [ that is not closed: close it or leave it out."]
+        return [
+            f"The lock pattern {shown} has a [ that is not closed, or a second [ within it: close it or leave it out."
+        ]
     for family in _NEEDED:
         example = intersect(tokens, _family_tokens(family))
         if example is not None:

@@ -9,6 +9,7 @@ Private to wwhd.qdrant_ops. Pure: everything comes from what the modules returne
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -24,14 +25,18 @@ _EXIT_CODE_MEANING = {
     3: "locks are still held",
     4: "part of the store could not be read, probed or changed (owner, mode, or the access point's user)",
     5: "the cleaner's image lacks a tool that it needs (find, flock): choose another qdrant_unlock_image",
+    143: "it was told to stop before it had looked at everything, and removed nothing after that",
 }
+# The cleaner writes a byte of a name that is no UTF-8 as half of a pair. Nothing that prints or stores text takes that.
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def cleaner_report(lines: Iterable[str]) -> dict[str, Any]:
     """The cleaner's log, read: `files` ({path, action, why, was_held}), its `summary` (None if the log is not whole),
-    `waited` (the paths that were held at first and waited for), and `notes`, the lines that are not its own (a tool's
-    complaint)."""
+    `waited` (the paths that were held at first and waited for), and `notes`, what its tools complained about. A log may
+    deliver a line twice: the cleaner tells each file's end once."""
     files: list[dict[str, Any]] = []
+    seen: set[str] = set()
     waited: dict[str, None] = {}
     notes: list[str] = []
     summary: dict[str, Any] | None = None
@@ -43,13 +48,22 @@ def cleaner_report(lines: Iterable[str]) -> dict[str, Any]:
         if isinstance(entry, dict) and isinstance(entry.get("summary"), dict):
             summary = entry["summary"]
         elif isinstance(entry, dict) and "path" in entry and "action" in entry:
+            entry = {key: _shown(value) for key, value in entry.items()}
             if entry.get("waiting"):
                 waited[str(entry["path"])] = None
-            else:
+            elif line not in seen:
                 files.append(entry)
+            seen.add(line)
+        elif isinstance(entry, dict) and isinstance(entry.get("note"), str):
+            notes.append(_shown(entry["note"]))
         elif line.strip():
             notes.append(line)
     return {"files": files, "summary": summary, "waited": list(waited), "notes": notes}
+
+
+def _shown(value: Any) -> Any:
+    """A value of the report, with bytes that are no UTF-8 as \\xNN."""
+    return _HALF.sub(lambda half: f"\\x{ord(half[0]) & 0xFF:02x}", value) if isinstance(value, str) else value
 
 
 def _locks(files: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -192,9 +206,14 @@ def _lock_sentences(
         + (f", {len(locks['kept'])} kept" if locks["kept"] else "")
         + "."
     ]
-    counted = report["summary"].get("removed")
-    if counted is not None and counted != len(removed):
-        sentences.append(f"The log lost lines: by the cleaner's own count {counted} were removed.")
+    counts = {"removed": len(removed), "held": len(locks["held"]), "found": len(locks["found"])}
+    lost = [
+        f"{counted} were {action}"
+        for action, counted in ((action, report["summary"].get(action)) for action in counts)
+        if counted is not None and counted != counts[action]
+    ]
+    if lost:
+        sentences.append(f"The log lost lines: by the cleaner's own count {' and '.join(lost)}.")
     if locks["held"]:
         names = ", ".join(lock["path"] for lock in locks["held"][:5])
         sentences.append(

@@ -15,42 +15,87 @@
 #   CLEANER_HELD_TIMEOUT  how many seconds to wait, in all, for held locks to be let go
 #   CLEANER_RUN_ID        goes into the summary
 #
-# It prints one JSON object a file, {"path", "action": "removed"|"held"|"kept"|"free"|"error", "why", ...}, and as its last
-# line {"summary": {...}}. Paths are relative to the volume. Exit codes: 0 done, 2 wrong input, 3 locks are still held,
-# 4 something could not be read, probed or removed, 5 the image lacks a tool.
+# It prints one JSON object a file, {"path", "action": "removed"|"held"|"kept"|"free"|"error", "why", ...}, what its tools
+# complained about as {"note"}, and as its last line {"summary": {...}}; nothing else, whatever the files are called.
+# Paths are relative to the volume; a byte that is no UTF-8 is told as \udcXX. Exit codes: 0 done, 2 wrong input, 3 locks
+# are still held, 4 something could not be read, probed or removed, 5 the image lacks a tool, 143 it was told to stop.
+#
+# A file with more than one name (a hard link) is kept: one that somebody linked from a cache or a backup is data, and one
+# that is linked to on purpose is how programs lock over NFS without a lock call.
 
 set -u
 set -f # no word of ours is ever a file name pattern for the shell
 LC_ALL=C
 export LC_ALL
 
-# $1 as a JSON string. Only quotes, backslashes and control characters need care; the loop runs only for such names.
+# Sets $json to $1 as a JSON string; printing it would take a subshell, which a signal could end half-way. The slow way is
+# for names with a quote, a backslash or a byte that is not printable ASCII.
 json() {
     case $1 in
-        *[\"\\[:cntrl:]]*) ;;
+        *[!\ -~]* | *[\"\\]*) ;;
         *)
-            printf '"%s"' "$1"
+            json=\"$1\"
             return
             ;;
     esac
-    json_rest=$1
-    json_done=
-    while [ -n "$json_rest" ]; do
-        json_next=${json_rest#?}
-        json_char=${json_rest%"$json_next"}
-        json_rest=$json_next
-        case $json_char in
-            [\"\\]) json_done=$json_done\\$json_char ;;
-            [[:cntrl:]]) json_done=$json_done$(printf '\\u%04x' "'$json_char") ;;
-            *) json_done=$json_done$json_char ;;
+    for json_try in 1 2 3; do
+        json_bytes "$1"
+        [ -n "$json_rest" ] || break # else od was ended half-way
+    done
+    json=\"$json_done\"
+}
+
+# Valid UTF-8 stays as it is. What is none would be replaced on the way through the log, and two names be told as one: it
+# becomes \udcXX, which no valid text has in it.
+json_bytes() {
+    json_rest=$1 json_done= json_begun= json_broken= json_wanted=0
+    for json_hex in $(printf '%s' "$1" | od -An -v -tx1); do
+        json_tail=${json_rest#?}
+        json_char=${json_rest%"$json_tail"}
+        json_rest=$json_tail
+        if [ "$json_wanted" -gt 0 ]; then
+            json_begun=$json_begun$json_char json_broken="$json_broken\\udc$json_hex"
+            case $json_hex in
+                $json_range)
+                    json_wanted=$((json_wanted - 1)) json_range='[89ab]?'
+                    [ "$json_wanted" -gt 0 ] || json_done=$json_done$json_begun
+                    continue
+                    ;;
+            esac
+            json_done=$json_done${json_broken%"\\udc$json_hex"} json_wanted=0
+        fi
+        json_begun=$json_char json_broken="\\udc$json_hex" json_range='[89ab]?'
+        case $json_hex in
+            22 | 5c) json_done=$json_done\\$json_char ;;
+            [01]? | 7f) json_done="$json_done\\u00$json_hex" ;;
+            [2-7]?) json_done=$json_done$json_char ;;
+            c[2-9a-f] | d?) json_wanted=1 ;;
+            e0) json_wanted=2 json_range='[ab]?' ;;
+            ed) json_wanted=2 json_range='[89]?' ;;
+            e?) json_wanted=2 ;;
+            f0) json_wanted=3 json_range='[9ab]?' ;;
+            f[1-3]) json_wanted=3 ;;
+            f4) json_wanted=3 json_range='8?' ;;
+            *) json_done=$json_done$json_broken ;;
         esac
     done
-    printf '"%s"' "$json_done"
+    [ "$json_wanted" -eq 0 ] || json_done=$json_done$json_broken
 }
 
 tell() { # tell ACTION WHY [MORE]: one line about $file; a single printf, so that lines never mix
-    printf '{"path":%s,"action":"%s","why":%s%s}\n' \
-        "$(json "${file#"$CLEANER_ROOT"}")" "$1" "$(json "$2")" "${3:-}"
+    json "${file#"$CLEANER_ROOT"}"
+    tell_path=$json
+    json "$2"
+    printf '{"path":%s,"action":"%s","why":%s%s}\n' "$tell_path" "$1" "$json" "${3:-}"
+}
+
+# Whether to go on: nobody told this process to stop, and the shell that answers for it lives. A dead one may stay as a
+# zombie for as long as its parent does not ask for it.
+stopping=
+moved='its folder was moved, removed or replaced while it was looked at'
+alive() {
+    [ -z "$stopping" ] && { read -r alive_stat <"/proc/$CLEANER_PID/stat"; } 2>/dev/null || return 1
+    case ${alive_stat##*) } in [ZX]*) return 1 ;; esac
 }
 
 # Whether descriptor 9 could be locked: free, held, or unknown. An error of flock's own is never taken for "free".
@@ -65,12 +110,12 @@ probe() {
     return 2
 }
 
-await_release() { # until the lock on descriptor 9 is ours, or the deadline has come
+await_release() { # until the lock on descriptor 9 is ours, or there is nothing to wait for any more
     probe
     probed=$?
-    [ "$probed" -eq 1 ] && [ "$CLEANER_MODE" = unlock ] && [ "$CLEANER_HELD" = wait ] || return "$probed"
+    [ "$probed" -eq 1 ] && [ "$CLEANER_MODE" = unlock ] && [ "$CLEANER_HELD" = wait ] && alive || return "$probed"
     tell held 'waiting for its holder to let go' ',"waiting":true'
-    while [ "$probed" -eq 1 ] && [ "$(date +%s)" -lt "$CLEANER_DEADLINE" ]; do
+    while [ "$probed" -eq 1 ] && [ "$(date +%s)" -lt "$CLEANER_DEADLINE" ] && unchanged && alive; do
         sleep 1
         probe
         probed=$?
@@ -78,70 +123,126 @@ await_release() { # until the lock on descriptor 9 is ours, or the deadline has 
     return "$probed"
 }
 
-# With descriptor 9 open on $file: the last rules, then the removal, while the lock is ours: between the probe and the
-# removal nobody else can take it.
+# Sets $why to the rule by which ./NAME is no lock file, or to nothing.
+rule() {
+    why=
+    if [ -L "$name" ]; then
+        why='it is a link'
+    elif ! [ -e "$name" ]; then
+        why='it vanished while it was looked at'
+    elif ! [ -f "$name" ]; then
+        why='it is not a regular file'
+    elif [ "$name" = ./LOCK ]; then
+        if ! [ -f ./CURRENT ] || [ -L ./CURRENT ]; then
+            why='there is no CURRENT beside it, so it is not a lock of RocksDB'
+        elif [ -s "$name" ]; then
+            why='it has content, so it is not a lock of RocksDB'
+        fi
+    fi
+    return 0
+}
+
+enter() { # go to the folder that $file was found in, if it is still there and no link has come in its way
+    cd -P -- "$folder" 2>/dev/null && [ "$PWD" = "$folder" ]
+}
+
+unchanged() { # whether $file is still the very file that descriptor 9 is open on
+    enter && [ "$name" -ef /proc/self/fd/9 ] && ! [ -L "$name" ]
+}
+
+count_names() { # sets $names to how many names the open file has, by any path to it
+    # shellcheck disable=SC2046 # its words are wanted
+    set -- $(ls -ldLn /proc/self/fd/9 2>/dev/null)
+    names=${2:-0}
+}
+
+# With descriptor 9 open on $file: the rules once more, since much may have changed while it was waited for, and then the
+# removal, while the lock is ours: until it is gone nobody else can take it.
 decide() {
     await_release
     probed=$?
+    alive || return 0 # a probe that was cut off says nothing
     forced=
-    case $probed in
-        1)
-            if [ "$CLEANER_MODE" = unlock ] && [ "$CLEANER_HELD" = delete ]; then
-                forced=',"was_held":true'
-            else
-                tell held 'another process holds it'
-                return
-            fi
-            ;;
-        2)
-            tell error "it could not be probed: $probe_said"
-            return
-            ;;
-    esac
-    if [ "$CLEANER_MODE" = inspect ]; then
-        tell free 'nobody holds it'
-        return
-    fi
-    if ! [ "$file" -ef /proc/self/fd/9 ]; then
+    count_names
+    if [ "$probed" -eq 2 ]; then
+        tell error "it could not be probed: $probe_said"
+    elif ! enter; then
+        tell kept "$moved"
+    elif rule && [ -n "$why" ]; then
+        tell kept "$why"
+    elif ! unchanged; then
         tell kept 'it was replaced while it was looked at'
-        return
-    fi
-    if said=$(rm -f -- "$file" 2>&1) && ! [ -e "$file" ]; then
-        tell removed "${forced:+it was held; removed by explicit word (held_locks is delete)}" "$forced"
+    elif [ "$probed" -eq 1 ] && ! { [ "$CLEANER_MODE" = unlock ] && [ "$CLEANER_HELD" = delete ]; }; then
+        tell held 'another process holds it'
+    elif [ "$names" -ne 1 ]; then
+        tell kept 'it has more than one name (hard links)'
+    elif [ "$CLEANER_MODE" = inspect ]; then
+        tell free 'nobody holds it'
     else
+        [ "$probed" -eq 0 ] || forced=',"was_held":true'
+        remove
+    fi
+}
+
+remove() {
+    alive || return 0
+    said=$(rm -f -- "$name" 2>&1)
+    failed=$?
+    if ! [ "$name" -ef /proc/self/fd/9 ] && { [ "$failed" -eq 0 ] || ! alive; }; then
+        tell removed "${forced:+it was held; removed by explicit word (held_locks is delete)}" "$forced"
+    elif alive; then
         tell error "it could not be removed: $said"
     fi
 }
 
-judge() { # judge FILE: the rules that need no open descriptor first
+# judge FILE: all by its name in its own folder, so that whoever renames or replaces a folder on the way meanwhile can't
+# lead the removal to another file.
+judge() {
     file=$1
-    if [ -L "$file" ]; then
-        tell kept 'it is a link'
-    elif ! [ -e "$file" ]; then
-        tell kept 'it vanished while it was looked at'
-    elif ! [ -f "$file" ]; then
-        tell kept 'it is not a regular file'
-    elif [ "${file##*/}" = LOCK ] && ! [ -f "${file%/*}/CURRENT" ]; then
-        tell kept 'there is no CURRENT beside it, so it is not a lock of RocksDB'
-    elif [ "${file##*/}" = LOCK ] && [ -s "$file" ]; then
-        tell kept 'it has content, so it is not a lock of RocksDB'
+    folder=${file%/*}
+    name=./${file##*/}
+    if ! enter; then
+        if [ -d "$folder" ] && ! cd -P -- "$folder" 2>/dev/null; then
+            tell error 'its folder could not be entered'
+        elif [ "${#file}" -ge 4096 ]; then
+            tell error 'its path is too long'
+        else
+            tell kept "$moved"
+        fi
+        return
+    fi
+    rule
+    if [ -n "$why" ]; then
+        tell kept "$why"
     elif [ "$CLEANER_MODE" = inspect ]; then
-        { decide; } 9<"$file" || tell error 'it could not be opened for reading'
+        { decide; } 9<"$name" || tell error 'it could not be opened for reading'
     else
-        { decide; } 9<>"$file" || tell error 'it could not be opened for reading and writing'
+        # NFS locks exclusively only what is open for writing, and <> would create a file that has vanished, or the target
+        # of a link that has come in its place. What is open already is opened again without looking at its name.
+        {
+            { decide; } 9<>/proc/self/fd/8 || tell error 'it could not be opened for writing'
+        } 8<"$name" || tell error 'it could not be opened for reading'
     fi
 }
 
 # find starts this script again, for many files at once, with `judge` in the place of its name.
 if [ "$0" = judge ]; then
+    trap 'stopping=1' TERM INT HUP
     for candidate in "$@"; do
-        judge "$candidate"
+        [ "$candidate" = "$CLEANER_START" ] || judge "$candidate"
+        alive || {
+            printf 'cut off\n'
+            break
+        }
     done
     exit 0
 fi
 
 refuse() { # refuse CODE SENTENCE
-    printf '{"summary":{"run_id":%s,"exit_code":%s,"error":%s}}\n' "$(json "${CLEANER_RUN_ID:-}")" "$1" "$(json "$2")"
+    json "${CLEANER_RUN_ID:-}"
+    refuse_run=$json
+    json "$2"
+    printf '{"summary":{"run_id":%s,"exit_code":%s,"error":%s}}\n' "$refuse_run" "$1" "$json"
     exit "$1"
 }
 
@@ -153,20 +254,27 @@ CLEANER_ROOT=${CLEANER_ROOT%/}
 [ -n "$CLEANER_PATTERNS" ] || refuse 2 'CLEANER_PATTERNS is empty'
 case $CLEANER_MODE in unlock | inspect) ;; *) refuse 2 "CLEANER_MODE is $CLEANER_MODE" ;; esac
 case $CLEANER_HELD in wait | fail | delete) ;; *) refuse 2 "CLEANER_HELD is $CLEANER_HELD" ;; esac
-case $CLEANER_HELD_TIMEOUT in '' | *[!0-9]*) refuse 2 "CLEANER_HELD_TIMEOUT is $CLEANER_HELD_TIMEOUT" ;; esac
-for tool in find flock date sleep rm; do
+case $CLEANER_HELD_TIMEOUT in '' | 0?* | *[!0-9]*) refuse 2 "CLEANER_HELD_TIMEOUT is $CLEANER_HELD_TIMEOUT" ;; esac
+for tool in find flock date sleep rm ls od; do
     command -v "$tool" >/dev/null || refuse 5 "the image has no $tool: choose one with it, such as alpine or debian"
 done
 
-# The real path must lie in the volume: a link in it must not lead the search elsewhere.
-root=$(cd -P -- "$CLEANER_ROOT/" 2>/dev/null && pwd -P) || refuse 4 "there is no folder $CLEANER_ROOT in this container"
-scan=$(cd -P -- "$CLEANER_ROOT$CLEANER_SCAN" 2>/dev/null && pwd -P) ||
-    refuse 4 "there is no folder $CLEANER_SCAN in the volume, or it may not be entered"
-case $scan/ in "$root"/*) ;; *) refuse 2 "$CLEANER_SCAN leads out of the volume" ;; esac
-CLEANER_ROOT=$root
+[ -e /proc/self/fd/0 ] || refuse 5 'there is no /proc in this container'
 
+# The real path must lie in the volume: a link in it must not lead the search elsewhere. $PWD rather than $(pwd), which
+# would lose a newline at a folder's end, and so name another folder.
+cd -P -- "$CLEANER_ROOT/" 2>/dev/null || refuse 4 "there is no folder $CLEANER_ROOT in this container"
+root=$PWD
+cd -P -- "$CLEANER_ROOT$CLEANER_SCAN" 2>/dev/null ||
+    refuse 4 "there is no folder $CLEANER_SCAN in the volume, or it may not be entered"
+CLEANER_START=$PWD
+case $CLEANER_START/ in "$root"/*) ;; *) refuse 2 "$CLEANER_SCAN leads out of the volume" ;; esac
+CLEANER_ROOT=$root
+cd / || refuse 4 'the root folder may not be entered'
+
+CLEANER_PID=$$
 CLEANER_DEADLINE=$(($(date +%s) + CLEANER_HELD_TIMEOUT))
-export CLEANER_ROOT CLEANER_MODE CLEANER_HELD CLEANER_DEADLINE CLEANER_SCRIPT
+export CLEANER_ROOT CLEANER_START CLEANER_MODE CLEANER_HELD CLEANER_DEADLINE CLEANER_SCRIPT CLEANER_PID
 
 # The patterns become find's own arguments: -name A -o -name B ...
 newline='
@@ -179,21 +287,53 @@ for pattern in $CLEANER_PATTERNS; do
     set -- "$@" -name "$pattern"
 done
 IFS=$old_ifs
+[ $# -gt 0 ] || refuse 2 'CLEANER_PATTERNS is empty'
+
+# A container is told to stop by a SIGTERM to this shell alone, which as PID 1 has no default action for it: without a
+# trap the removals would go on until the SIGKILL. All that it started is in its process group, where it leads one, and it
+# stays until the report is whole; elsewhere its end is what the others notice.
+leads=
+read -r stat <"/proc/$$/stat" && {
+    # shellcheck disable=SC2086 # its words are wanted: state, parent, process group
+    case $(set -- ${stat##*) } && printf '%s' "$3") in "$$") leads=yes ;; esac
+}
+stop() {
+    trap : TERM INT HUP
+    [ -n "$leads" ] || exit 143
+    stopping=1
+    kill -TERM 0
+}
+trap stop TERM INT HUP
 
 started=$(date +%s)
-# No file name can forge a status line: the lines about files are JSON, in which a newline is escaped.
+# No file name can forge a status line: the lines about files are JSON, in which a newline is escaped. What find and the
+# shells complain about has names in it as they are, and so never reaches the log unescaped.
 {
     # The text comes through the environment here as well: find would replace any {} in an argument.
-    find "$scan" -xdev ! -path "$scan" \( "$@" \) -exec sh -c 'eval "$CLEANER_SCRIPT"' judge {} +
-    printf 'find ended with %s\n' "$?"
-} | {
-    found=0 removed=0 held=0 kept=0 free=0 errors=0
+    complaints=$(find "$CLEANER_START" -xdev \( "$@" \) -exec sh -c 'eval "$CLEANER_SCRIPT"' judge {} + 2>&1 >&4)
+    ended=$?
+    [ -z "$complaints" ] || printf '%s\n' "$complaints" | while IFS= read -r line; do
+        json "$line"
+        printf '{"note":%s}\n' "$json"
+    done
+    printf 'find ended with %s\n' "$ended"
+} 4>&1 | {
+    trap '' TERM INT HUP # it tells what was done until the last of the others has ended
+    found=0 removed=0 held=0 kept=0 free=0 errors=0 ended= cut_off=
     while IFS= read -r line; do
         case $line in
-            'find ended with 0') continue ;;
+            'find ended with 0')
+                ended=yes
+                continue
+                ;;
+            'cut off')
+                cut_off=yes
+                continue
+                ;;
             'find ended with '*)
+                ended=yes
                 errors=$((errors + 1))
-                line='{"path":'$(json "$CLEANER_SCAN")',"action":"error","why":"part of the tree could not be read"}'
+                line='{"note":"part of the tree could not be read"}'
                 ;;
             *'"waiting":true}') ;;
             *'"action":"removed"'*) found=$((found + 1)) removed=$((removed + 1)) ;;
@@ -207,8 +347,21 @@ started=$(date +%s)
     code=0
     [ "$held" -gt 0 ] && [ "$CLEANER_MODE" = unlock ] && code=3
     [ "$errors" -gt 0 ] && code=4
-    printf '{"summary":{"run_id":%s,"mode":"%s","exit_code":%s,"found":%s,"removed":%s,"held":%s,"kept":%s,"free":%s,"errors":%s,"seconds":%s}}\n' \
-        "$(json "$CLEANER_RUN_ID")" "$CLEANER_MODE" "$code" "$found" "$removed" "$held" "$kept" "$free" "$errors" \
-        $(($(date +%s) - started))
+    if [ -z "$ended" ] || [ -n "$cut_off" ]; then
+        code=143 cut_off=',"error":"it was stopped before it had looked at everything"'
+    fi
+    json "$CLEANER_RUN_ID"
+    printf '{"summary":{"run_id":%s,"mode":"%s","exit_code":%s,"found":%s,"removed":%s,"held":%s,"kept":%s,"free":%s,"errors":%s,"seconds":%s%s}}\n' \
+        "$json" "$CLEANER_MODE" "$code" "$found" "$removed" "$held" "$kept" "$free" "$errors" \
+        $(($(date +%s) - started)) "$cut_off"
     exit "$code"
-}
+} &
+reader=$!
+[ -z "$stopping" ] || kill -TERM 0 # the word came before there was anybody to hear it
+wait "$reader"
+code=$?
+while [ "$code" -gt 128 ] && kill -0 "$reader" 2>/dev/null; do # a signal ends the wait, not the reader
+    wait "$reader"
+    code=$?
+done
+exit "$code"

@@ -53,6 +53,8 @@ def test_a_needed_file_is_never_a_lock_pattern(name: str) -> None:
         ("LOCK ", "in it"),
         ("[abc", "not closed"),
         ("[]", "not closed"),
+        ("[[.C.]]URRENT", "a second [ within it"),  # which find takes for CURRENT
+        ("[a[]b", "a second [ within it"),
     ],
 )
 def test_a_pattern_that_is_refused_says_why(pattern: str, said: str) -> None:

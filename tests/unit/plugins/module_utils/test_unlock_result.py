@@ -17,7 +17,8 @@ LINES = [
     '{"path":"/a/LOCK","action":"removed","why":""}',
     '{"path":"/b/LOCK","action":"held","why":"another process holds it"}',
     '{"path":"/c\\u000a.lock","action":"kept","why":"it is a link"}',
-    "find: /x: Permission denied",
+    '{"note":"find: /x\\udcff: Permission denied"}',
+    "sh: out of memory",
     '{"path":"/d.lock","action":"removed","why":"by word","was_held":true}',
     '{"summary":{"run_id":"r","exit_code":3}}',
 ]
@@ -41,7 +42,7 @@ def points(**counts: int) -> dict[str, Any]:
 
 
 def raw(**changes: Any) -> dict[str, Any]:
-    cleaned = wait([LINES[1], LINES[6]], 0)
+    cleaned = wait([LINES[1], LINES[-1]], 0)
     base: dict[str, Any] = {
         "plan": {
             "needed": True,
@@ -82,7 +83,7 @@ def test_the_cleaners_log_is_read_whatever_else_is_in_it() -> None:
     ]
     assert report["waited"] == ["/a/LOCK"]
     assert report["summary"] == {"run_id": "r", "exit_code": 3}
-    assert report["notes"] == ["find: /x: Permission denied"]
+    assert report["notes"] == ["find: /x\\xff: Permission denied", "sh: out of memory"]
     assert cleaner_report(["", "5", "null", '["path"]'])["files"] == []
 
 
@@ -135,10 +136,38 @@ def test_what_is_said_of_the_downtime(healthy: bool, error: str | None, said: st
     assert said in make_result(raw(info={"healthy": healthy}, phases=phases))["summary"][-1]
 
 
-def test_lost_lines_of_the_log_are_told() -> None:
-    lines = [LINES[1], '{"summary":{"run_id":"r","exit_code":0,"removed":5}}']
-    summary = make_result(raw(wait=wait(lines, 0)))["summary"]
-    assert "The log lost lines: by the cleaner's own count 5 were removed." in summary
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"removed": 5}, "5 were removed."),
+        ({"removed": 1, "held": 2, "found": 3}, "2 were held and 3 were found."),
+        ({"removed": 1, "held": 0, "found": 2}, "2 were found."),
+        ({"removed": 1, "held": 0, "found": 1}, ""),
+    ],
+)
+def test_lost_lines_of_the_log_are_told(counts: dict[str, int], said: str) -> None:
+    lines = [LINES[1], json.dumps({"summary": {"run_id": "r", "exit_code": 0, **counts}})]
+    text = " ".join(make_result(raw(wait=wait(lines, 0)))["summary"])
+    assert f"The log lost lines: by the cleaner's own count {said}" in text if said else "lost" not in text
+
+
+def test_a_line_that_the_log_delivers_twice_counts_once() -> None:
+    lines = [LINES[0], LINES[0], LINES[1], LINES[1], LINES[-1], LINES[-1]]
+    report = cleaner_report(lines)
+    assert [file["path"] for file in report["files"]] == report["waited"] == ["/a/LOCK"]
+
+
+def test_a_name_that_is_no_text_breaks_nothing() -> None:
+    """Two such names stay two, and the result can be printed and stored as UTF-8."""
+    lines = [f'{{"path":"/\\udc{byte}.lock","action":"kept","why":"it is a link"}}' for byte in ("80", "ff")]
+    result = make_result(raw(wait=wait([*lines, LINES[-1]], 0)))
+    assert [lock["path"] for lock in result["locks"]["kept"]] == [r"/\x80.lock", r"/\xff.lock"]
+    json.dumps(result, ensure_ascii=False).encode()
+
+
+def test_a_cleaner_that_was_stopped_is_explained() -> None:
+    text = " ".join(failed(wait=wait(LINES, 143))["summary"])
+    assert "exit code 143: it was told to stop before it had looked at everything" in text
 
 
 def test_nothing_to_do() -> None:
@@ -208,7 +237,7 @@ def test_a_warning_of_the_restore_is_told() -> None:
 
 
 def test_inspection() -> None:
-    lines = ['{"path":"/a/LOCK","action":"free","why":"nobody holds it"}', LINES[2], LINES[3], LINES[6]]
+    lines = ['{"path":"/a/LOCK","action":"free","why":"nobody holds it"}', LINES[2], LINES[3], LINES[-1]]
     result = make_result(raw(inspect=True, wait=wait(lines, 0)))
     assert result["outcome"] == "inspected"
     assert result["summary"] == [
