@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 # A wait whose looks all fail is given up after so many seconds: whoever lost the network should hear of it.
 _BLIND_FOR = 120.0
+# A pause too short for a float to be added to the clock would never come to its deadline.
+_SHORTEST_PAUSE = 0.001
 
 
 def utc_text(moment: datetime) -> str:
@@ -113,7 +115,7 @@ def poll(
             if not getattr(error, "transient", False) or now - start >= timeout or now - last_seen >= _BLIND_FOR:
                 raise
             unchanged += 1
-            clock.sleep(min(pace.after(unchanged), max(0.0, timeout - (now - start))))
+            clock.sleep(min(pace.after(unchanged), max(_SHORTEST_PAUSE, timeout - (now - start))))
             continue
         looks += 1
         last_seen = clock.monotonic()
@@ -129,4 +131,4 @@ def poll(
         current = fingerprint(value)
         unchanged = 0 if looks > 1 and current != previous else unchanged + 1
         previous = current
-        clock.sleep(min(pace.after(unchanged - 1 if unchanged else 0), max(0.0, timeout - elapsed)))
+        clock.sleep(min(pace.after(unchanged - 1 if unchanged else 0), max(_SHORTEST_PAUSE, timeout - elapsed)))

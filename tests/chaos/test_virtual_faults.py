@@ -241,6 +241,7 @@ def test_of_two_who_start_at_the_same_moment_one_works_and_the_other_is_told(tmp
     """Whichever call of one meets whichever of the other: the order is drawn by the seed."""
     told = []
     for seed in range(12):
+        (tmp_path / str(seed)).mkdir()
         with controller(tmp_path / str(seed), seed=seed) as operator:
             operator.world.seed()
             played = operator.run(

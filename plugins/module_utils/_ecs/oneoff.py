@@ -37,6 +37,8 @@ _TOKEN_LIMIT = 64
 _OVERRIDES_LIMIT = 8192
 _HASH_LENGTH = 16
 _LONGEST_PAUSE = 15.0
+# A pause too short for a float to be added to the clock would never come to its deadline.
+_SHORTEST_PAUSE = 0.01
 
 
 @dataclass(frozen=True)
@@ -311,7 +313,7 @@ def _start(
         if elapsed >= task.capacity_timeout:
             raise _refused(task, failures, refusal=refusal, elapsed=elapsed)
         pause = min(_LONGEST_PAUSE, 1.6 ** min(looks, 10)) * (0.5 + jitter() / 2)
-        clock.sleep(min(pause, task.capacity_timeout - elapsed))
+        clock.sleep(min(pause, max(_SHORTEST_PAUSE, task.capacity_timeout - elapsed)))
 
 
 def _started(aws: Aws, task: OneOff, answer: Mapping[str, Any], *, mark: str | None) -> dict[str, Any]:
