@@ -34,7 +34,7 @@ class Random:
     """Orders `seed:first`, `seed:first+1`, ... until `runs` of them or the deadline."""
 
     def __init__(
-        self, seed: int, *, runs: int, first: int = 1, minutes: float | None = None, plain_every: int = 15,
+        self, seed: int, *, runs: int, first: int = 1, minutes: float | None = None, plain_every: int = 30,
         skip: Iterable[str] = (),
     ) -> None:  # fmt: skip
         self._lock = threading.Lock()

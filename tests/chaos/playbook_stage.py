@@ -79,7 +79,6 @@ class Stage:
         found = worlds.make(self.sandbox, order.world)
         began = time.time()
         first = self._disturbed(order, found, record)
-        self.sandbox.control("clear_faults")
         self._undisturbed(order, found, record)
         record.broken += judgement.of_witness(
             self.sandbox.witness(), since=began, raised=order.raises_the_count(),
@@ -119,6 +118,8 @@ class Stage:
 
         played = self._player.play(order.all_variables(), mark=mark, plain=order.plain, order=strike)
         quiet = await_quiet(mark, seconds=_QUIET_SECONDS)
+        # Whoever looks from here on must not be disturbed.
+        self.sandbox.control("clear_faults")
         calls = self.sandbox.calls()[before:]
         record.calls = len(calls)
         struck = [call for call in calls if str(call.get("fault") or "").startswith("kill_")]

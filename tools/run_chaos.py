@@ -127,7 +127,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument(
-        "--plain-every", type=int, default=15, help="every which run is a plain ansible-playbook; 0: none"
+        "--plain-every", type=int, default=30, help="every which run is a plain ansible-playbook; 0: none"
     )
     parser.add_argument("--table", action="store_true", help="the complete kill table")
     parser.add_argument("--worlds", nargs="+", default=list(playbook_table.WORLDS), choices=list(playbook_table.WORLDS))
