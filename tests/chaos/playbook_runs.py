@@ -109,7 +109,7 @@ class Player:
 
     def _plain(self, arguments: list[str], mark: str, output: Path, order: Callable[[int], None]) -> int:
         program = str(Path(sys.executable).parent / "ansible-playbook")
-        with output.open("wb") as out:
+        with output.open("ab") as out:
             process = subprocess.Popen(
                 ["sh", "-c", _GATE, program, *arguments], cwd=ROOT, env={**self._environment(), VARIABLE: mark},
                 stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,

@@ -77,11 +77,11 @@ class Stage:
             kill=order.kill.how if order.kill else None,
         )  # fmt: skip
         found = worlds.make(self.sandbox, order.world)
-        began = time.time()
+        before = len(self.sandbox.calls())
         first = self._disturbed(order, found, record)
         self._undisturbed(order, found, record)
         record.broken += judgement.of_witness(
-            self.sandbox.witness(), since=began, raised=order.raises_the_count(),
+            self.sandbox.witness(), calls=self.sandbox.calls()[before:], raised=order.raises_the_count(),
             may_delete_held=order.variables.get("qdrant_unlock_held_locks") == "delete",
         )  # fmt: skip
         trouble = self.sandbox.status()["trouble"]

@@ -13,15 +13,13 @@ from chaos.playbook_worlds import Scaling, World
 HEALTHY = World("healthy", scaling=Scaling(1, 1, ("DynamicScalingOutSuspended",)))
 ALWAYS = {"qdrant_unlock_when": "always"}
 ORDERS = [
-    Order("controller dies", HEALTHY, ALWAYS, kill=Kill("controller dies", 3, after=True, writes=True)),
     Order("Ctrl-C", HEALTHY, ALWAYS, kill=Kill("Ctrl-C", 5, after=True, writes=True)),
     Order("denied", HEALTHY, ALWAYS, faults=(Fault("access_denied", {"match": {"operation": "RunTask"}}),)),
-    Order("lost answers", World("stuck", lease=12.0), faults=(
+    Order("lost answers", World("leftover"), faults=(
         Fault("reset_after", {"match": {"operation": "RunTask"}, "count": 1}),
         Fault("reset_after", {"match": {"operation": "UpdateService"}, "count": 1}),
-        Fault("throttle", {"skip": 40, "count": 3}),
+        Fault("pull", {"match": {"family": FAMILY}, "variant": "rate_limit"}),
     )),
-    Order("pull", World("stopped"), faults=(Fault("pull", {"match": {"family": FAMILY}, "variant": "rate_limit"}),)),
 ]  # fmt: skip
 
 
