@@ -42,7 +42,7 @@ test-integration: setup ## sandbox and integration tests (ARGS= goes to pytest)
 chaos: setup ## runs of the whole playbook, killed and disturbed (SEED= RUNS= FIRST= MINUTES= WORKERS=; TABLE=1 the kill table)
 	@$(PY) tools/run_chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(FIRST),--first $(FIRST)) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(WORLDS),--worlds $(WORLDS)) \
-		$(if $(TABLE),--table) $(if $(FRESH),--fresh)
+		$(if $(PLAIN_EVERY),--plain-every $(PLAIN_EVERY)) $(if $(TABLE),--table) $(if $(FRESH),--fresh)
 
 reliability: setup ## every figure of docs/reliability.md, measured on this code (goes on where it was stopped)
 	@$(PY) tools/run_chaos.py --record $(if $(WORKERS),--workers $(WORKERS)) $(if $(FRESH),--fresh)

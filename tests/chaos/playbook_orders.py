@@ -32,7 +32,7 @@ _OPERATIONS = (
 )  # fmt: skip
 _DENIABLE = (*_OPERATIONS, "DescribeTargetGroups", "GetTaskProtection")
 # Seconds, far below the role's defaults and far above what this AWS needs: a fault for good must end a run soon.
-TIMEOUTS = {"quiesce": 40, "capacity": 6, "clean": 15, "redeploy": 40, "verify": 25}
+TIMEOUTS = {"quiesce": 40, "capacity": 6, "clean": 8, "redeploy": 40, "verify": 25}
 HELD_TIMEOUT = 25
 
 
@@ -114,7 +114,7 @@ def _world(dice: random.Random) -> World:
         low = 1 if kind in ("stuck", "healthy") else 0
         switches = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
         scaling = Scaling(low, 1, tuple(sorted(dice.sample(switches, dice.randint(0, 2)))))
-    return World(kind, lease=round(dice.uniform(4, 16), 1), scaling=scaling)
+    return World(kind, lease=round(dice.uniform(6, 20), 1), scaling=scaling)
 
 
 def _variables(dice: random.Random, world: World) -> dict[str, Any]:

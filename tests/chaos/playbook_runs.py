@@ -185,10 +185,12 @@ def end(mark: str) -> None:
 
 
 def await_quiet(mark: str, *, seconds: float) -> float | None:
-    """The seconds until no process of the run lived any more; None if one still did at the deadline."""
+    """The seconds until no process of the run lived any more, 0 if none did; None if one still did at the deadline."""
     started = time.monotonic()
+    waited = 0.0
     while living(mark):
         if time.monotonic() - started > seconds:
             return None
         time.sleep(0.05)
-    return time.monotonic() - started
+        waited = time.monotonic() - started
+    return waited

@@ -117,6 +117,7 @@ class Stage:
                 self.sandbox.fault(fault.kind, **fault.settings)
 
         played = self._player.play(order.all_variables(), mark=mark, plain=order.plain, order=strike)
+        # Exactly 0 if nobody lived any more.
         quiet = await_quiet(mark, seconds=_QUIET_SECONDS)
         # Whoever looks from here on must not be disturbed.
         self.sandbox.control("clear_faults")
@@ -132,6 +133,8 @@ class Stage:
         now = worlds.look(self.sandbox)
         wrote = any(call["writes"] and call["status"] and call["status"] < 400 for call in calls)
         if struck and order.kill and order.kill.how == "machine dies":
+            if quiet:
+                raise RuntimeError(f"{order.name}: a process outlived its machine by {quiet:.1f} s")
             return played
         tasks = self.sandbox.status()["tasks"]
         if struck:
