@@ -1,6 +1,6 @@
 # The work is in tools/*.py; this file names it. Every target sets the checkout up first, which takes no time once done.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox test lint test-sanity test-molecule test-unit test-integration demo build docs clean
+.PHONY: help setup sandbox test lint test-sanity test-molecule test-unit test-integration chaos reliability demo build docs clean
 
 # The first interpreter that really starts: a version manager's shim may exist for a version that it refuses to run.
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
@@ -38,6 +38,14 @@ test-unit: setup ## unit tests with coverage of plugins/ (ARGS= goes to pytest)
 
 test-integration: setup ## sandbox and integration tests (ARGS= goes to pytest)
 	@$(CHECK) integration
+
+chaos: setup ## runs of the whole playbook, killed and disturbed (SEED= RUNS= FIRST= MINUTES= WORKERS=; TABLE=1 the kill table)
+	@$(PY) tools/run_chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(FIRST),--first $(FIRST)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(WORLDS),--worlds $(WORLDS)) \
+		$(if $(PLAIN_EVERY),--plain-every $(PLAIN_EVERY)) $(if $(TABLE),--table) $(if $(FRESH),--fresh)
+
+reliability: setup ## every figure of docs/reliability.md, measured on this code (goes on where it was stopped)
+	@$(PY) tools/run_chaos.py --record $(if $(WORKERS),--workers $(WORKERS)) $(if $(FRESH),--fresh)
 
 build: setup ## the collection's tarball in build/, from a clean copy
 	@$(PY) tools/build.py

@@ -34,15 +34,17 @@ def commands(check: str) -> list[Command]:
             [BIN / "ruff", "format", "--check"],
             [BIN / "mypy", "-p", "ansible_collections.wwhd.qdrant_ops.plugins"],
             [BIN / "mypy", "-p", "sandbox"],
+            [BIN / "mypy", "-p", "chaos"],
             [BIN / "mypy", "tools"],
             [BIN / "ansible-lint", "--offline", "--strict"],
             [BIN / "antsibull-changelog", "lint"],
+            [PYTHON, TOOLS / "reliability.py", "--check"],
         ],
         "sanity": [[PYTHON, TOOLS / "sanity.py"]],
         "molecule": [[PYTHON, TOOLS / "molecule.py", *shlex.split(os.environ.get("SCENARIO", ""))]],
         "unit": [[*PYTEST, *COVERAGE, "tests/unit", *arguments()]],
         "integration": [[*PYTEST, "tests/integration", *arguments()]],
-        "tests": [[*PYTEST, *COVERAGE, "tests/unit", "tests/integration"]],
+        "tests": [[*PYTEST, *COVERAGE, "tests/unit", "tests/integration", "tests/chaos"]],
         "docs": [
             [BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "."]
         ],

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ from chaos.playbook_orders import Order, draw
 from chaos.playbook_runs import ROOT
 from chaos.playbook_stage import Record, Stage
 
-_CODE = ("plugins", "roles", "playbooks", "tests/chaos", "tests/sandbox")
+_CODE = ("plugins/**/*", "roles/**/*", "playbooks/**/*", "tests/sandbox/**/*.py", "tests/chaos/playbook_*.py")
 
 
 class Source(Protocol):
@@ -34,7 +35,7 @@ class Random:
     """Orders `seed:first`, `seed:first+1`, ... until `runs` of them or the deadline."""
 
     def __init__(
-        self, seed: int, *, runs: int, first: int = 1, minutes: float | None = None, plain_every: int = 15,
+        self, seed: int, *, runs: int, first: int = 1, minutes: float | None = None, plain_every: int = 30,
         skip: Iterable[str] = (),
     ) -> None:  # fmt: skip
         self._lock = threading.Lock()
@@ -85,11 +86,12 @@ def figures_of(records: Iterable[Record]) -> Figures:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=1)
 def code_hash() -> str:
-    """Of everything that a run's outcome depends on in this checkout."""
+    """Of everything that a run's outcome depends on in this checkout, as it was when first asked for."""
     digest = hashlib.sha256()
-    for folder in _CODE:
-        for path in sorted((ROOT / folder).rglob("*")):
+    for pattern in _CODE:
+        for path in sorted(ROOT.glob(pattern)):
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

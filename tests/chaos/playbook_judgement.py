@@ -9,7 +9,7 @@ Each function returns a sentence for each one that is broken.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -80,25 +80,48 @@ def of_the_end(
     return broken
 
 
-def of_witness(seen: Mapping[str, Any], *, since: float, raised: bool, may_delete_held: bool) -> list[str]:
-    """At every moment since `since`. `raised`: somebody else started the service in the middle of the run."""
+def of_witness(
+    seen: Mapping[str, Any], *, calls: Sequence[Mapping[str, Any]], raised: bool, may_delete_held: bool
+) -> list[str]:
+    """At every moment of both runs, whose calls these are. `raised`: somebody else started the service meanwhile."""
     broken: list[str] = []
+    began = next((call["at"] for call in calls if call["writes"]), None)
+    ours = _started_by_us(seen, calls)
     for overlap in seen["overlaps"]:
-        roles = {str(other["role"]) for other in overlap["beside"]}
-        started = str(overlap["started"]["role"])
-        if overlap["at"] < since or (raised and "store" in {started, *roles}):
+        started, beside = overlap["started"], overlap["beside"]
+        if began is None or overlap["at"] < began:
             continue
-        if started in ("store", "cleaner") and roles & {"store", "cleaner"}:
-            others = [f"{other['role']} {other['task']}" for other in overlap["beside"]]
-            broken.append(f"a {started} ({overlap['started']['task']}) started beside {', '.join(others)}")
+        roles = {started["role"]} & {"store", "cleaner"} and {other["role"] for other in beside} & {"store", "cleaner"}
+        if raised and "store" in {started["role"], *roles}:
+            continue
+        if started["role"] == "store" and "cleaner" not in roles and started["task"] not in ours:
+            continue
+        if roles:
+            others = ", ".join(f"{other['role']} {other['task']}" for other in beside)
+            broken.append(f"a {started['role']} ({started['task']}) started beside {others}")
     if seen["removed_while_held"] and not may_delete_held:
         broken.append(f"removed while held: {seen['removed_while_held']}")
     if seen["changed_by_cleaner"]:
         broken.append(f"changed by a cleaner: {seen['changed_by_cleaner']}")
-    lost = [path for path in _paths(seen["vanished"]) if not _is_lock(path)]
+    lost = [path for path in seen["vanished"] if not _is_lock(path)]
     if lost:
         broken.append(f"vanished while a cleaner ran, and no lock files: {lost}")
     return broken
+
+
+def _started_by_us(seen: Mapping[str, Any], calls: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The first task of the store after each call that starts the service.
+
+    That a task which crashes is followed by another one while a container of it still runs is ECS's own doing, and goes
+    on as it did before where a run has put a service back that it could not mend.
+    """
+    starts = sorted((task["started"], task["task"]) for task in seen["tasks"] if task["role"] == "store")
+    ours: set[str] = set()
+    for call in calls:
+        took_effect = call["fault"] not in ("kill_before", "reset_before") and (call["status"] or 200) < 400
+        if call["operation"] == "UpdateService" and call["params"].get("desiredCount") != 0 and took_effect:
+            ours |= {task for _started, task in [start for start in starts if start[0] >= call["at"]][:1]}
+    return ours
 
 
 def _bars_restoring(kind: str, settings: Mapping[str, Any]) -> bool:
@@ -121,10 +144,6 @@ def _cleaners(tasks: Iterable[Mapping[str, Any]]) -> list[str]:
         if task["family"].startswith(FAMILY) and any(run["last_status"] != "STOPPED" for run in task["containers"])
         and task["last_status"] not in ("STOPPED", "DEPROVISIONING")
     ]  # fmt: skip
-
-
-def _paths(entries: Iterable[Any]) -> list[str]:
-    return [str(entry["path"] if isinstance(entry, Mapping) else entry) for entry in entries]
 
 
 def _is_lock(path: str) -> bool:

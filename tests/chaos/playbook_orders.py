@@ -32,8 +32,8 @@ _OPERATIONS = (
 )  # fmt: skip
 _DENIABLE = (*_OPERATIONS, "DescribeTargetGroups", "GetTaskProtection")
 # Seconds, far below the role's defaults and far above what this AWS needs: a fault for good must end a run soon.
-TIMEOUTS = {"quiesce": 40, "capacity": 6, "clean": 15, "redeploy": 40, "verify": 25}
-HELD_TIMEOUT = 20
+TIMEOUTS = {"quiesce": 40, "capacity": 6, "clean": 8, "redeploy": 40, "verify": 25}
+HELD_TIMEOUT = 25
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Order:
         return "; ".join(words) + ("; plain ansible-playbook" if self.plain else "")
 
 
-def draw(seed: int, number: int, *, plain_every: int = 15) -> Order:
+def draw(seed: int, number: int, *, plain_every: int = 30) -> Order:
     dice = random.Random(f"{seed}:{number}")
     world = _world(dice)
     variables = _variables(dice, world)
@@ -114,7 +114,7 @@ def _world(dice: random.Random) -> World:
         low = 1 if kind in ("stuck", "healthy") else 0
         switches = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
         scaling = Scaling(low, 1, tuple(sorted(dice.sample(switches, dice.randint(0, 2)))))
-    return World(kind, lease=round(dice.uniform(1, 6), 1), scaling=scaling)
+    return World(kind, lease=round(dice.uniform(6, 20), 1), scaling=scaling)
 
 
 def _variables(dice: random.Random, world: World) -> dict[str, Any]:

@@ -109,7 +109,7 @@ class Player:
 
     def _plain(self, arguments: list[str], mark: str, output: Path, order: Callable[[int], None]) -> int:
         program = str(Path(sys.executable).parent / "ansible-playbook")
-        with output.open("wb") as out:
+        with output.open("ab") as out:
             process = subprocess.Popen(
                 ["sh", "-c", _GATE, program, *arguments], cwd=ROOT, env={**self._environment(), VARIABLE: mark},
                 stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
@@ -185,10 +185,12 @@ def end(mark: str) -> None:
 
 
 def await_quiet(mark: str, *, seconds: float) -> float | None:
-    """The seconds until no process of the run lived any more; None if one still did at the deadline."""
+    """The seconds until no process of the run lived any more, 0 if none did; None if one still did at the deadline."""
     started = time.monotonic()
+    waited = 0.0
     while living(mark):
         if time.monotonic() - started > seconds:
             return None
         time.sleep(0.05)
-    return time.monotonic() - started
+        waited = time.monotonic() - started
+    return waited

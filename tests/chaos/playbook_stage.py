@@ -22,6 +22,8 @@ from sandbox.client import Sandbox
 
 # What a run that was told to end may take to put the service back: its time-outs, and its own watch over itself.
 _QUIET_SECONDS = 150.0
+# A killed tree is dying while its root is already buried; its watchdog would live on for longer.
+_DEATH_SECONDS = 3.0
 
 
 @dataclass
@@ -77,12 +79,11 @@ class Stage:
             kill=order.kill.how if order.kill else None,
         )  # fmt: skip
         found = worlds.make(self.sandbox, order.world)
-        began = time.time()
+        before = len(self.sandbox.calls())
         first = self._disturbed(order, found, record)
-        self.sandbox.control("clear_faults")
         self._undisturbed(order, found, record)
         record.broken += judgement.of_witness(
-            self.sandbox.witness(), since=began, raised=order.raises_the_count(),
+            self.sandbox.witness(), calls=self.sandbox.calls()[before:], raised=order.raises_the_count(),
             may_delete_held=order.variables.get("qdrant_unlock_held_locks") == "delete",
         )  # fmt: skip
         trouble = self.sandbox.status()["trouble"]
@@ -119,6 +120,8 @@ class Stage:
 
         played = self._player.play(order.all_variables(), mark=mark, plain=order.plain, order=strike)
         quiet = await_quiet(mark, seconds=_QUIET_SECONDS)
+        # Whoever looks from here on must not be disturbed.
+        self.sandbox.control("clear_faults")
         calls = self.sandbox.calls()[before:]
         record.calls = len(calls)
         struck = [call for call in calls if str(call.get("fault") or "").startswith("kill_")]
@@ -131,6 +134,8 @@ class Stage:
         now = worlds.look(self.sandbox)
         wrote = any(call["writes"] and call["status"] and call["status"] < 400 for call in calls)
         if struck and order.kill and order.kill.how == "machine dies":
+            if quiet is None or quiet > _DEATH_SECONDS:
+                raise RuntimeError(f"{order.name}: a process outlived its machine by {quiet} s")
             return played
         tasks = self.sandbox.status()["tasks"]
         if struck:

@@ -77,7 +77,7 @@ def play(order: dict[str, Any], go: int) -> None:
     os.setsid()
     write_mark(order["mark"])
     os.environ.update(order["environment"])
-    output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)

@@ -21,6 +21,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -127,7 +128,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument(
-        "--plain-every", type=int, default=15, help="every which run is a plain ansible-playbook; 0: none"
+        "--plain-every", type=int, default=30, help="every which run is a plain ansible-playbook; 0: none"
     )
     parser.add_argument("--table", action="store_true", help="the complete kill table")
     parser.add_argument("--worlds", nargs="+", default=list(playbook_table.WORLDS), choices=list(playbook_table.WORLDS))
@@ -138,6 +139,9 @@ def options() -> argparse.Namespace:
 
 def main() -> int:
     given = options()
+    # Also where it was started in the background of a shell, which has Ctrl-C ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     # Nothing of the caller's may reach a real account.
     clean = tool_environment()
     os.environ.clear()
@@ -163,4 +167,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on where this one was.")
+        sys.exit(130)
