@@ -68,7 +68,7 @@ class Operators:
             if one.thread.is_alive():
                 faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr)
                 raise AssertionError(
-                    f"the operator {one.name} did not come back within {_TURN_LIMIT:.0f} s: {self.current} works, it is "
+                    f"{one.name} did not come back within {_TURN_LIMIT:.0f} s: it is the turn of {self.current} at "
                     f"{self._world.clock.now():.0f} s; {self._world.told()}"
                 )
         _restore(self._base)
