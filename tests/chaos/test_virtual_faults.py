@@ -6,6 +6,7 @@ and remedy, the service is put back, and the next run ends well."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def test_an_outage_of_a_minute_is_waited_out_in_the_middle_of_every_wait(
         ({"kind": "mount", "variant": "unresolved"}, ["mount target"]),
         ({"kind": "pull", "variant": "missing"}, ["CannotPullContainerError", "tag"]),
         ({"kind": "pull", "variant": "denied"}, ["CannotPullContainerError"]),
-        ({"kind": "pull", "variant": "rate_limit"}, ["pull rate limit", "mirror"]),
+        ({"kind": "pull", "variant": "rate_limit"}, ["pull rate limit", "Mirror the image into ECR"]),
         ({"kind": "pull", "variant": "no_route"}, ["i/o timeout"]),
         ({"kind": "pull", "variant": "platform"}, ["linux/amd64"]),
         ({"kind": "no_exit_code", "count": None}, ["has no exit code"]),
@@ -245,7 +246,7 @@ def test_of_two_who_start_at_the_same_moment_one_works_and_the_other_is_told(tmp
         with controller(tmp_path / str(seed), seed=seed) as operator:
             operator.world.seed()
             played = operator.run(
-                {name: lambda name=name: operator.unlock(name, when="always") for name in ("ann", "bob")}
+                {name: functools.partial(operator.unlock, name, when="always") for name in ("ann", "bob")}
             )
             assert operator.world.witness.broken == []
             outcomes = sorted((outcome(one), name) for name, one in played.items())
