@@ -227,6 +227,8 @@ def _speaker(terminal: IO[str] | None, log_path: str | None, clock: Clock) -> Ca
                 terminal.flush()
         with contextlib.suppress(OSError):
             if log_path:
+                # The folder for reports is made when there is one, at the end of a run.
+                Path(log_path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 with Path(log_path).open("a", encoding="utf-8") as log:
                     log.write(line)
 

@@ -144,7 +144,7 @@ def watchdog(world: World, clock: FakeClock, pid: int, **args: Any) -> tuple[Out
 def test_the_service_of_a_playbook_that_died_is_put_back(dead: int, tmp_path: Path) -> None:
     world, clock = claimed(World(desired=0, tasks=[task(9, **CLEANER)])), FakeClock()
     stoppable(world, clock)
-    log = tmp_path / "interrupted.txt"
+    log = tmp_path / "reports" / "interrupted.txt"
     outcome, aws = watchdog(world, clock, dead, log_path=str(log))
     assert outcome.result["outcome"] == "restored"
     assert writes(aws) == ["TagResource", "UntagResource", "StopTask", "UpdateService", "UntagResource"]
