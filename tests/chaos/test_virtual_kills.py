@@ -26,6 +26,9 @@ _OPEN = (False, False, False)
 WORLDS = {
     "stuck": Story(state="stuck", lease=60.0, options=_ALWAYS),
     "stuck, scaled": Story(state="stuck", lease=60.0, options=_ALWAYS, scaling=(1, 3, _OPEN), autoscaler=True),
+    "stuck, scaled, watched": Story(
+        state="stuck", lease=60.0, options=_ALWAYS, scaling=(1, 3, _OPEN), autoscaler=True, watched=True
+    ),
     "healthy, scaled in part": Story(state="healthy", options=_ALWAYS, scaling=(1, 2, (True, False, False))),
     "stopped, scaled": Story(state="stopped", options=_ALWAYS, scaling=(0, 2, _OPEN)),
     "stopped, all suspended": Story(state="stopped", options=_ALWAYS, scaling=(1, 2, (True, True, True))),

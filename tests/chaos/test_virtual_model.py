@@ -22,6 +22,8 @@ from chaos.virtual.stories import draw
 # A few seconds' worth of modules: this is the part of the normal suite.
 _QUICK_STEPS = "120"
 _FIRST = "1"
+_TOLD_EVERY = 50
+_FIGURES = ("stories", "runs", "steps", "kills", "faults", "watchdogs", "watchdogs restored", "failures")
 
 
 def _one(folder: Path, seed: int) -> Ending:
@@ -34,6 +36,11 @@ def _one(folder: Path, seed: int) -> Ending:
         raise
     shutil.rmtree(place)
     return ending
+
+
+def _figures(first: int, following: int, counts: Counter[str], started: float) -> str:
+    told = ", ".join(f"{name} {counts[name]}" for name in _FIGURES)
+    return f"seeds {first} to {following - 1}: {told}; {time.monotonic() - started:.1f} s"
 
 
 def test_whatever_happens_nothing_is_lost_and_the_next_run_finishes(tmp_path: Path) -> None:
@@ -55,7 +62,8 @@ def test_whatever_happens_nothing_is_lost_and_the_next_run_finishes(tmp_path: Pa
             broken += [f"seed {seed}: {sentence}" for sentence in ending.broken]
             print(f"\nseed {seed} broke:", *ending.broken, sep="\n  ", flush=True)
         seed += 1
-    told = ", ".join(f"{name} {counts[name]}" for name in ("stories", "runs", "steps", "kills", "faults", "failures"))
-    print(f"\nseeds {first} to {seed - 1}: {told}; {time.monotonic() - started:.1f} s")
+        if counts["stories"] % _TOLD_EVERY == 0:
+            print(_figures(first, seed, counts, started), flush=True)
+    print(f"\n{_figures(first, seed, counts, started)}")
     assert counts["steps"] > 0
     assert broken == []

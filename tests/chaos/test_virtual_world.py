@@ -170,6 +170,17 @@ def test_operators_take_turns_and_time_passes_only_when_all_sleep(operator: Cont
     assert operator.world.clock.now() - begun == 30
 
 
+def test_the_shortest_pause_moves_the_clock(operator: Controller) -> None:
+    operator.world.advance(100_000)
+    for work in (
+        operator.operators.pause,
+        lambda seconds: operator.run({"1": lambda: operator.operators.pause(seconds)}),
+    ):
+        before = operator.world.clock.now()
+        work(1e-13)
+        assert operator.world.clock.now() > before
+
+
 def test_the_same_seed_tells_the_same_story(tmp_path: Path) -> None:
     story = Story(options=({"when": "always"}, {"when": "always"}), troubles=(Trouble("kill_after", 30),))
     calls = []

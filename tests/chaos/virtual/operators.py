@@ -19,6 +19,7 @@ from chaos.virtual.world import VirtualWorld
 # What a module's process has of its own, and what operators in one process must not share across a switch.
 _OWN = ((sys, "stdout"), (basic, "_ANSIBLE_ARGS"), (basic, "_ANSIBLE_PROFILE"), (_internal, "is_controller"))
 _TURN_LIMIT = 120.0
+_SHORTEST = 0.001
 
 
 class Killed(BaseException):
@@ -90,6 +91,9 @@ class Operators:
 
     def pause(self, seconds: float) -> None:
         """Sleep: the others may work meanwhile, and if none of them can, time passes."""
+        if seconds > 0:
+            # A rest of a deadline may be so short that adding it moves no float; a real clock moves even then.
+            seconds = max(seconds, _SHORTEST)
         me = self._now
         if me is None:
             self._world.advance(seconds)
