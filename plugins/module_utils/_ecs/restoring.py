@@ -49,7 +49,8 @@ _LATE_CLAIM_PAUSE = 2.0
 _END_TIMEOUT = 180.0
 _CALM_LOOKS = 2
 _PACE = Pace(quick=0.5, slow=2.0)
-_LEASE = timedelta(seconds=600)
+# Seconds beyond its time-outs after which a watchdog counts as dead where nobody can see its process.
+_LEASE_MARGIN = 300.0
 
 
 @dataclass(frozen=True)
@@ -302,7 +303,8 @@ def _take_over(aws: Aws, *, wanted: Restoration, clock: Clock) -> Restoration | 
     if not earlier:
         return None
     now = clock.utcnow()
-    own = Claim(f"{earlier[0].id}-{secrets.token_hex(3)}", name_of(os.getpid()), utc_text(now), utc_text(now + _LEASE))
+    until = now + timedelta(seconds=wanted.timeout + _END_TIMEOUT + _LEASE_MARGIN)
+    own = Claim(f"{earlier[0].id}-{secrets.token_hex(3)}", name_of(os.getpid()), utc_text(now), utc_text(until))
     scale(
         aws,
         cluster=wanted.cluster,

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard: what modules look at right before a step that cannot be taken back, and what they do if it is not so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_run_oneoff, ecs_wait_task
+from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
+    CLUSTER,
+    DEFINITION,
+    SERVICE,
+    World,
+    definition,
+    task,
+    task_arn,
+)
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import RecordedAws
+
+FILE_SYSTEM = "fs-00b8168893587fd61"
+CLAIM = {"wwhd.qdrant_ops:claim:unlock-1": "ann"}
+GUARD = {
+    "service": SERVICE,
+    "tags": CLAIM,
+    "desired_count": 0,
+    "file_system_id": FILE_SYSTEM,
+    "clusters": [CLUSTER],
+    "own": "unlock-1",
+}
+CLEANER: dict[str, Any] = {"group": "family:wwhd-backend", "started_by": "unlock-1-abc"}
+NETWORK = {"subnets": ["subnet-677d281e"]}
+
+
+def ours(*tasks: dict[str, Any], desired: int = 0) -> World:
+    world = World(desired=desired, tasks=tasks, balanced=False)
+    world.service["tags"] = [{"key": key, "value": value} for key, value in CLAIM.items()]
+    return world
+
+
+def somebody_raises(world: World) -> None:
+    world.service["desiredCount"] = 1
+
+
+def somebody_starts(world: World) -> None:
+    world.tasks = [*world.tasks, task(5, group="family:backup", started_by="bob")]
+
+
+def somebody_takes_over(world: World) -> None:
+    world.service["tags"] = [{"key": "wwhd.qdrant_ops:claim:unlock-2", "value": "bob since x until y"}]
+
+
+CHANGES = [
+    (somebody_raises, "its desired count is 1, expected 0"),
+    (somebody_starts, "Other live tasks mount the file system fs-00b8168893587fd61"),
+    (somebody_takes_over, "is absent, expected ann; it is claimed by unlock-2, by bob, since x"),
+]
+
+
+def run_oneoff(world: World, clock: FakeClock | None = None, **args: Any) -> tuple[Outcome, RecordedAws]:
+    world.overrides.setdefault("ecs:RunTask", [{"tasks": [task(9, last="PROVISIONING", **CLEANER)], "failures": []}])
+    given = {"cluster": CLUSTER, "task_definition": DEFINITION, "network_configuration": NETWORK, "run_id": "unlock-1"}
+    with RecordedAws(world.script()) as aws:
+        return run_module(
+            ecs_run_oneoff.main, {**given, "guard": GUARD, **args}, aws=aws, clock=clock or FakeClock()
+        ), aws
+
+
+def test_a_task_runs_where_all_is_as_it_must_be() -> None:
+    """The run's own cleaner, and a task that has ended, are nobody else's."""
+    outcome, aws = run_oneoff(ours(task(7, **CLEANER), task(8, last="STOPPED", desired="STOPPED")))
+    assert not outcome.failed, outcome.msg
+    assert [call.operation for call in aws.writes] == ["ecs:RunTask"]
+
+
+@pytest.mark.parametrize(("change", "said"), CHANGES)
+def test_a_task_is_not_run_where_anything_is_otherwise(change: Any, said: str) -> None:
+    world = ours()
+    change(world)
+    outcome, aws = run_oneoff(world)
+    assert outcome.failed
+    assert "Did not run" in outcome.msg
+    assert said in outcome.msg
+    assert aws.writes == []
+
+
+def test_it_is_looked_at_again_before_each_attempt() -> None:
+    """Room came only after minutes, and meanwhile somebody started the service."""
+    world, clock = ours(), FakeClock()
+    world.overrides["ecs:RunTask"] = [{"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}]
+    clock.at(30, lambda: somebody_raises(world))
+    outcome, aws = run_oneoff(world, clock, capacity_timeout=600)
+    assert outcome.failed
+    assert "its desired count is 1, expected 0" in outcome.msg
+    assert 30 <= clock.now < 60
+    assert len(aws.params("ecs:RunTask")) > 1
+
+
+def wait(world: World, clock: FakeClock, **args: Any) -> tuple[Outcome, RecordedAws]:
+    def stop(params: dict[str, Any]) -> dict[str, Any]:
+        gone = task(9, last="STOPPED", desired="STOPPED", stopCode="UserInitiated", **CLEANER)
+        world.tasks = [gone, *(t for t in world.tasks if t["taskArn"] != gone["taskArn"])]
+        return {"task": gone}
+
+    world.overrides["ecs:StopTask"] = [stop]
+    given = {"cluster": CLUSTER, "tasks": [task_arn(9)], "guard": GUARD, "timeout": 300, "logs": False}
+    with RecordedAws(world.script()) as aws:
+        return run_module(ecs_wait_task.main, {**given, **args}, aws=aws, clock=clock), aws
+
+
+@pytest.mark.parametrize("state", ["PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"])
+@pytest.mark.parametrize(("change", "said"), CHANGES)
+def test_a_task_that_waits_or_works_is_stopped_when_anything_changes(change: Any, said: str, state: str) -> None:
+    world, clock = ours(task(9, last=state, containers="PENDING", **CLEANER)), FakeClock()
+    clock.at(60, lambda: change(world))
+    outcome, aws = wait(world, clock)
+    assert outcome.failed
+    assert said in outcome.msg
+    assert outcome.result["stopped"] == [task_arn(9)]
+    assert [call.operation for call in aws.writes] == ["ecs:StopTask"]
+    assert 60 <= clock.now < 70
+
+
+def test_it_is_looked_at_right_before_the_containers_start() -> None:
+    """Not only every few seconds: what began within the last one is seen before the cleaner may remove anything."""
+    world, clock = ours(task(9, last="PENDING", containers="PENDING", **CLEANER)), FakeClock()
+
+    def activate() -> None:
+        somebody_raises(world)
+        world.tasks = [task(9, last="ACTIVATING", containers="PENDING", **CLEANER)]
+
+    clock.at(1.0, activate)
+    outcome, _aws = wait(world, clock)
+    assert outcome.failed
+    assert clock.now < 3
+
+
+def test_a_task_that_has_ended_is_not_held_against_the_guard() -> None:
+    world = ours(task(9, last="STOPPED", desired="STOPPED", exits={"fastapi": 0, "qdrant": 0}, **CLEANER))
+    somebody_raises(world)
+    outcome, aws = wait(world, FakeClock())
+    assert not outcome.failed, outcome.msg
+    assert aws.writes == []
+
+
+def test_a_look_without_a_claim_or_a_file_system_is_refused() -> None:
+    outcome, aws = run_oneoff(ours(), guard={"own": "unlock-1"})
+    assert outcome.failed
+    assert "one of the following is required: service, file_system_id" in outcome.msg
+    assert aws.calls == []
+
+
+def test_the_worlds_definition_mounts_what_the_guard_looks_for() -> None:
+    """Or else nothing here could be found."""
+    assert FILE_SYSTEM in str(definition()["volumes"])
