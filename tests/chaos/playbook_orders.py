@@ -91,7 +91,7 @@ def draw(seed: int, number: int, *, plain_every: int = 30) -> Order:
     world = _world(dice)
     variables = _variables(dice, world)
     killed = dice.random() < 0.55
-    faults = [_fault(dice) for _ in range(dice.choice((0, 1, 1, 2) if killed else (1, 1, 2, 3)))]
+    faults = [_fault(dice) for _number in range(dice.choice((0, 1, 1, 2) if killed else (1, 1, 2, 3)))]
     kill = None
     if killed:
         writes = dice.random() < 0.4

@@ -84,7 +84,8 @@ class Faults:
         if variant is not None and variant not in VARIANTS.get(kind, ()):
             raise ValueError(f"{kind} has no variant {variant!r}: use {', '.join(VARIANTS.get(kind, ())) or 'none'}")
         wanted = {key: str(value).lower() if key == "writes" else str(value) for key, value in (match or {}).items()}
-        aim = killing.target(**settings) if kind.startswith("kill_") else None
+        rest = {key: value for key, value in settings.items() if key != "pid"}
+        aim = killing.target(pid=int(settings.get("pid", 0)), **rest) if kind.startswith("kill_") else None
         fault = Fault(next(self._numbers), kind, count, probability, wanted, skip, settings, aim)
         with self._lock:
             self._faults.append(fault)

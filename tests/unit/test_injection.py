@@ -53,6 +53,7 @@ def plan(options: dict[str, Any], environment: str = "dev") -> dict[str, Any]:
         script=SCRIPT,
         environment=environment,
         owner="ann@box/1",
+        controller={"pid": 1, "place": "0"},
         run_id="unlock-new",
         now=datetime(2026, 11, 23, tzinfo=UTC),
     )

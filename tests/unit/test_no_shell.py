@@ -105,7 +105,7 @@ def interpreters_in(source: str) -> set[str]:
             found |= {alias.name for alias in node.names if alias.name.split(".")[0] in MODULES}
         elif isinstance(node, ast.ImportFrom):
             names = {alias.name for alias in node.names}
-            found |= {str(node.module)} if str(node.module).split(".")[0] in MODULES else names & CALLS
+            found |= {str(node.module)} if str(node.module).split(".", maxsplit=1)[0] in MODULES else names & CALLS
         elif isinstance(node, ast.Call):
             function = node.func
             name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
