@@ -46,6 +46,8 @@ chaos: setup ## runs of the whole playbook, killed and disturbed (SEED= RUNS= FI
 
 reliability: setup ## every figure of docs/reliability.md, measured on this code (goes on where it was stopped)
 	@$(PY) tools/run_chaos.py --record $(if $(WORKERS),--workers $(WORKERS)) $(if $(FRESH),--fresh)
+	@$(PY) tools/virtual_chaos.py --steps 10000
+	@$(PY) tools/virtual_chaos.py --table
 
 build: setup ## the collection's tarball in build/, from a clean copy
 	@$(PY) tools/build.py

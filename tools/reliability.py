@@ -39,7 +39,7 @@ def shown(figure: Any) -> str:
         return UNMEASURED
     if isinstance(figure, dict):
         return ", ".join(f"{name}: {shown(value)}" for name, value in figure.items())
-    return str(figure)
+    return "; ".join(map(shown, figure)) if isinstance(figure, list) else str(figure)
 
 
 def read_figures() -> dict[str, Any]:
