@@ -19,6 +19,9 @@ __all__ = ["begun", "name_of", "place", "still_runs"]
 
 # Linux gives this number to the machine's own namespace of processes; a container has another one.
 _MACHINE_NAMESPACE = "pid:[4026531836]"
+# AWS's tag values, in which these names are kept: letters, digits, spaces and + - = . _ : / @ only.
+_NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9 +\-=._:/@]")
+_UNKNOWN_PLACE = "0"
 _NAME = re.compile(r"(?P<who>.+)/(?P<pid>\d+)\+(?P<begin>\d*)\+(?P<place>[0-9a-f]+)")
 
 
@@ -48,10 +51,14 @@ def place() -> str:
     try:
         namespace = str(Path("/proc/self/ns/pid").readlink())
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        machine = (
+            Path("/etc/machine-id").read_text(encoding="utf-8").strip() if Path("/etc/machine-id").exists() else ""
+        )
     except OSError:
-        return "0"
-    # A machine that was started again keeps its name: what ran on it before is known to be dead.
-    text = namespace if namespace == _MACHINE_NAMESPACE else f"{namespace} {boot}"
+        return _UNKNOWN_PLACE
+    # A machine that was started again is the same one: what ran on it before is known to be dead. Containers are not.
+    known = namespace == _MACHINE_NAMESPACE and machine
+    text = f"{namespace} {machine}" if known else f"{namespace} {boot}"
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -61,13 +68,15 @@ def name_of(pid: int) -> str:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "unknown"
-    return f"{user}@{socket.gethostname()}/{pid}+{begun(pid) or ''}+{place()}"
+    return _NOT_IN_TAGS.sub("_", f"{user}@{socket.gethostname()}/{pid}+{begun(pid) or ''}+{place()}")
 
 
 def still_runs(name: str, *, here: str) -> bool | None:
     """Whether the process of this name lives; None where that can't be known from where the process `here` runs."""
     theirs, ours = _NAME.fullmatch(name), _NAME.fullmatch(here)
     if not theirs or not ours or (theirs["who"], theirs["place"]) != (ours["who"], ours["place"]):
+        return None
+    if ours["place"] == _UNKNOWN_PLACE:
         return None
     begin = begun(int(theirs["pid"]))
     return begin is not None and (begin == theirs["begin"] or not begin)

@@ -32,6 +32,10 @@ options:
       - With O(after), one tag, the run's own claim.
     type: dict
     required: true
+  claim_as:
+    description:
+      - A claim of this module's own to write first, in the place of those in O(claim). It must be the only one then.
+    type: dict
   own:
     description: How the C(startedBy) of the run's one-off tasks begins. Left out, no task is ended.
     type: str
@@ -170,6 +174,7 @@ elapsed:
 """
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -178,8 +183,10 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import below, refuse, timed, warn_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.restoring import (
     Restoration,
+    claim_first,
     restore,
     restore_if_it_dies,
 )
@@ -192,6 +199,7 @@ def argument_spec() -> dict[str, Any]:
         "cluster": {"type": "str", "default": "default"},
         "service": {"type": "str", "required": True},
         "claim": {"type": "dict", "required": True},
+        "claim_as": {"type": "dict"},
         "own": {"type": "str"},
         "family": {"type": "str"},
         "desired_count": {"type": "int"},
@@ -212,8 +220,10 @@ def argument_spec() -> dict[str, Any]:
 
 def _terminal_of(pid: int) -> IO[str] | None:
     """The standard error of the playbook's process: opened now, since it is gone when there is something to tell."""
+    # A terminal that was stopped by Ctrl-S must not stop what is done here.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/fd/2").open("a", encoding="utf-8", errors="replace")
+        return os.fdopen(os.open(f"/proc/{pid}/fd/2", flags), "a", encoding="utf-8", errors="replace")
     return None
 
 
@@ -257,6 +267,12 @@ def put_back(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         below(0, desired_count=params["desired_count"])
         + below(1, timeout=params["timeout"], lifetime=(params["after"] or {}).get("lifetime"))
     )
+    refuse(
+        {
+            f"claim must be one tag whose key begins with {CLAIM_PREFIX}, where it is watched.": bool(params["after"])
+            and [key.startswith(CLAIM_PREFIX) for key in params["claim"]] != [True]
+        }
+    )
     wanted = Restoration(
         cluster=params["cluster"],
         service=params["service"],
@@ -270,7 +286,11 @@ def put_back(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
     )
     if params["after"]:
         return _watch(module, wanted, clock)
-    result = restore(Aws(module), wanted=wanted, clock=clock, check_mode=module.check_mode)
+    aws = Aws(module)
+    if params["claim_as"] and not module.check_mode:
+        own = {str(key): str(value) for key, value in params["claim_as"].items()}
+        wanted = claim_first(aws, wanted=wanted, own=own, clock=clock)
+    result = restore(aws, wanted=wanted, clock=clock, check_mode=module.check_mode)
     warn_of(result["warnings"])
     shown = ("changed", "stopped", "previous_desired_count", "desired_count", "autoscaling", "tags_removed")
     return {

@@ -196,6 +196,11 @@ tags_written:
   type: dict
   sample:
     qdrant-unlock-desired-count: "1"
+claimed:
+  description: Whether the claim among O(tags) stands, and is the only one. Also told when something fails later.
+  returned: always, once the service was found
+  type: bool
+  sample: true
 tags_removed:
   description: The keys of the tags that were removed.
   returned: success

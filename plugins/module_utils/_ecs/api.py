@@ -8,6 +8,7 @@ Private to wwhd.qdrant_ops.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,8 +57,21 @@ class Aws:
         if (service, once) not in self._clients:
             retries = {**_RETRIES, "total_max_attempts": 1} if once else _RETRIES
             config = Config(retries=retries, connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT)
-            self._clients[service, once] = self._module.client(service, config=config)
+            with self._without_retries() if once else contextlib.nullcontext():
+                self._clients[service, once] = self._module.client(service, config=config)
         return self._clients[service, once]
+
+    @contextlib.contextmanager
+    def _without_retries(self) -> Iterator[None]:
+        """amazon.aws lays the user's `aws_config` over ours: its retries must not make a call twice either."""
+        given = self._module.params.get("aws_config")
+        if given:
+            self._module.params["aws_config"] = {key: value for key, value in given.items() if key != "retries"}
+        try:
+            yield
+        finally:
+            if given:
+                self._module.params["aws_config"] = given
 
     def call(self, api: str, operation: str, /, *, doing: str, **params: Any) -> dict[str, Any]:
         """Make one call and return its answer as botocore gives it (camelCase).

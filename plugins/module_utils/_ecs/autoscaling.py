@@ -91,11 +91,11 @@ def register_params(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict
 
 
 def write_state(aws: Aws, *, cluster: str, service: str, state: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Bring the scalable target from `state` to `wanted`; whether anything was written."""
+    """Bring the scalable target from `state` to `wanted`; whether anything was written. Never repeated by itself."""
     params = register_params(state, wanted)
     if not params:
         return False
-    aws.call(
+    aws.call_once(
         "application-autoscaling",
         "RegisterScalableTarget",
         doing=f"change the autoscaling of service {service} in cluster {cluster}",

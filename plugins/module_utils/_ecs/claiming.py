@@ -8,7 +8,7 @@ Private to wwhd.qdrant_ops.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
@@ -42,7 +42,8 @@ def claim_exclusively(
 
     `found` is the service as DescribeServices has just given it.
     `takes_over` are the keys of earlier claims whose runs are over: they are allowed to be there, and are removed once
-    this one stands. Raises OperationFailed that names who was first and since when; its own claim is withdrawn then.
+    this one stands. Raises OperationFailed, which names who was first and since when; its own claim is withdrawn then,
+    whatever went wrong, or `claim_left` is true in the details.
     """
     own = next(key for key in tags if key.startswith(CLAIM_PREFIX))
     arn, service = str(found["serviceArn"]), str(found["serviceName"])
@@ -61,13 +62,29 @@ def claim_exclusively(
             f"Could not {doing}: {', '.join(gone)}, which it was to take over, is there no more: somebody else has done"
             " that meanwhile. Nothing was changed; run this again."
         )
-    aws.call(
-        "ecs",
-        "TagResource",
-        doing=f"write the tags {', '.join(tags)} on service {service} in cluster {cluster}",
-        resourceArn=arn,
-        tags=[{"key": key, "value": value} for key, value in tags.items()],
-    )
+    written = False
+    try:
+        aws.call(
+            "ecs",
+            "TagResource",
+            doing=f"write the tags {', '.join(tags)} on service {service} in cluster {cluster}",
+            resourceArn=arn,
+            tags=[{"key": key, "value": value} for key, value in tags.items()],
+        )
+        written = True
+        _require_alone(read, own=own, takes_over=takes_over, doing=doing, clock=clock)
+        if takes_over:
+            _untag(aws, arn=arn, keys=list(takes_over), doing=f"take over {', '.join(takes_over)} of service {service}")
+    except OperationFailed as error:
+        if written or error.transient:
+            _withdraw(aws, arn=arn, own=own, error=error)
+        raise
+
+
+def _require_alone(
+    read: Callable[[], dict[str, str]], *, own: str, takes_over: Sequence[str], doing: str, clock: Clock
+) -> None:
+    """Raises OperationFailed if another claim stands beside ours, or if nobody can tell."""
 
     def decided(seen: Mapping[str, str]) -> bool:
         if own not in seen:
@@ -82,10 +99,15 @@ def claim_exclusively(
         seen = error.observation.value
     beside = _others(seen, own=own, known=takes_over)
     if beside or own not in seen:
-        _untag(aws, arn=arn, keys=[own], doing=f"withdraw the claim on service {service} in cluster {cluster}")
         raise _taken(doing, beside)
-    if takes_over:
-        _untag(aws, arn=arn, keys=list(takes_over), doing=f"take over {', '.join(takes_over)} of service {service}")
+
+
+def _withdraw(aws: Aws, *, arn: str, own: str, error: OperationFailed) -> None:
+    """Remove the claim after a failure. If that fails, too, it stays: the next run removes it."""
+    try:
+        _untag(aws, arn=arn, keys=[own], doing="withdraw the claim")
+    except OperationFailed:
+        error.details = {**error.details, "claim_left": True}
 
 
 def _ticket(tags: Mapping[str, str], own: str) -> tuple[str, str]:

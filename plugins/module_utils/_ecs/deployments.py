@@ -292,8 +292,6 @@ def redeploy(
     ended_before = frozenset() if force else _ended(aws, cluster=cluster, service=service)
     after = before
     if changed:
-        if guard is not None:
-            guard.require(aws, doing=f"start a deployment of service {service} in cluster {cluster}", clock=clock)
         after = _start(
             aws,
             cluster=cluster,
@@ -302,6 +300,7 @@ def redeploy(
             desired_count=desired_count,
             task_definition=task_definition,
             force=force,
+            guard=guard,
             clock=clock,
         )
     primary = primary_deployment(after)
@@ -371,9 +370,10 @@ def _start(
     desired_count: int | None,
     task_definition: str | None,
     force: bool,
+    guard: Guard | None,
     clock: Clock,
 ) -> dict[str, Any]:
-    """One UpdateService, made so that it starts one deployment even if its answer is lost."""
+    """One UpdateService: guarded each time that it is tried, and one deployment even if its answer is lost."""
     params: dict[str, Any] = {"cluster": cluster, "service": service, "forceNewDeployment": force}
     if desired_count is not None:
         params["desiredCount"] = desired_count
@@ -383,6 +383,8 @@ def _start(
     known = {deployment.get("id") for deployment in before.get("deployments", [])}
 
     def update() -> dict[str, Any]:
+        if guard is not None:
+            guard.require(aws, doing=doing, clock=clock)
         after: dict[str, Any] = aws.call_once("ecs", "UpdateService", doing=doing, **params)["service"]
         return after
 

@@ -112,8 +112,8 @@ def aws_said(error: BaseException) -> str:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same call may succeed a little later: AWS limits the rate, or it or the way to it fails for now."""
-    if boto_errors is not None and isinstance(error, boto_errors.HTTPClientError):
-        return True
+    if boto_errors is not None and isinstance(error, (boto_errors.HTTPClientError, boto_errors.ConnectionError)):
+        return not isinstance(error, boto_errors.SSLError)
     response = getattr(error, "response", None)
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(response, dict) else 0
     return error_code(error) in _TRANSIENT_CODES or status == 429 or status >= 500

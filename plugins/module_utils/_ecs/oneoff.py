@@ -12,6 +12,7 @@ import hashlib
 import json
 import random
 import re
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -274,11 +275,13 @@ def _start(
 ) -> dict[str, Any]:
     """Call RunTask until it starts something, it says what waiting won't cure, or `capacity_timeout` has passed."""
     start = clock.monotonic()
+    # Without a run id nothing is found again by another call, but this one must not start anything twice.
+    once = uuid.uuid4().hex
     attempt = 1
     looks = 0
     while True:
         looks += 1
-        token = {"clientToken": client_token(task.run_id, attempt)} if task.run_id else {}
+        token = {"clientToken": client_token(task.run_id or once, attempt)}
         failures: list[dict[str, Any]] = []
         refusal: OperationFailed | None = None
         if task.guard is not None:
@@ -294,11 +297,13 @@ def _start(
             )
         except OperationFailed as error:
             found = _after_conflict(aws, task, error, mark=mark, definition=definition)
-            if error.transient and mark:
-                # It may have started all the same, and its answer may be what was lost.
-                found = found or _already_started(aws, task, mark, definition)
             if found:
                 return _answer(found, mark=mark, reattached=True)
+            if error.transient and mark:
+                # It may have started all the same: its answer may be what was lost.
+                started = _already_started(aws, task, mark, definition)
+                if started:
+                    return _answer(started, mark=mark, reattached=False)
             if not (error.transient or _worth_waiting(str(error))):
                 raise
             refusal = error

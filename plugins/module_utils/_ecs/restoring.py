@@ -37,7 +37,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll, utc_text
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import name_of
 
-__all__ = ["Restoration", "restore", "restore_if_it_dies"]
+__all__ = ["Restoration", "claim_first", "restore", "restore_if_it_dies"]
 
 _HEARTBEAT = Pace(quick=0.25, slow=0.25)
 # Seconds between two looks whether the claim is still there, while the playbook lives: it is gone when the run is over.
@@ -49,6 +49,9 @@ _LATE_CLAIM_PAUSE = 2.0
 _END_TIMEOUT = 180.0
 _CALM_LOOKS = 2
 _PACE = Pace(quick=0.5, slow=2.0)
+# Seconds for which a watchdog goes on where AWS cannot be asked, and between two tries.
+_PERSISTENCE = 1800.0
+_TRY_AGAIN = 5.0
 # Seconds beyond its time-outs after which a watchdog counts as dead where nobody can see its process.
 _LEASE_MARGIN = 300.0
 
@@ -60,7 +63,8 @@ class Restoration:
     `claim`: tags that the service must carry, or it is not this run's to touch. `own` is how the `startedBy` of the
     run's one-off tasks of `family` begins: they are ended first. `desired_count` None leaves the count, `autoscaling`
     None the autoscaling. `remove_tags` are removed in the end. `timeout`: seconds until all tasks that are ending must
-    have ended, before the service is started again.
+    have ended, before the service is started again. `only_from_zero`: a service that has been started again, which may
+    be healthy and serve by now, keeps its count.
     """
 
     cluster: str
@@ -72,6 +76,7 @@ class Restoration:
     autoscaling: Mapping[str, Any] | None = None
     remove_tags: Sequence[str] = field(default_factory=list)
     timeout: float = 600.0
+    only_from_zero: bool = False
 
     @property
     def name(self) -> str:
@@ -80,6 +85,9 @@ class Restoration:
     @property
     def done(self) -> str:
         """What is so when all is put back, in a sentence."""
+        if self.desired_count is None:
+            rest = "autoscaling and tags are as they were" if self.remove_tags else "its tags are kept for the next run"
+            return f"The service had been started again already, and was left so; {rest}."
         if self.remove_tags:
             return f"The service is restored: desired count {self.desired_count}, autoscaling and tags as they were."
         return (
@@ -100,13 +108,18 @@ def restore(
     say: Callable[[str], None] = _silent,
     check_mode: bool = False,
 ) -> dict[str, Any]:
-    """End the run's one-off tasks, then put count, autoscaling and tags back. Returns what `scale` does, and `stopped`.
+    """End the run's one-off tasks, then put count, autoscaling and tags back. Returns what `scale` does, `stopped`, and
+    `done`: what is so now, in a sentence.
 
     Raises OperationFailed; the service is not started beside a task that could not be seen to end.
     """
     found = find_service(aws, cluster=wanted.cluster, service=wanted.service)
     Expected(wanted.claim).require(found, doing=f"restore {wanted.name}")
     stopped = _end_tasks(aws, wanted=wanted, say=say, clock=clock) if wanted.own and not check_mode else []
+    if wanted.only_from_zero and not check_mode:
+        # Read again: what has outlived the playbook may have had one call left.
+        now = find_service(aws, cluster=wanted.cluster, service=wanted.service)
+        wanted = replace(wanted, desired_count=None if now.get("desiredCount") else wanted.desired_count)
     if wanted.desired_count and int(found.get("desiredCount", 0)) < wanted.desired_count and not check_mode:
         _await_ending(aws, wanted=wanted, say=say, clock=clock)
     result = scale(
@@ -124,7 +137,8 @@ def restore(
     )
     if not wanted.remove_tags and not check_mode:
         _give_up(aws, wanted=wanted, arn=str(found["serviceArn"]))
-    return {**result, "stopped": stopped, "changed": bool(result["changed"] or stopped)}
+    changed = bool(result["changed"] or stopped)
+    return {**result, "stopped": stopped, "changed": changed, "done": wanted.done}
 
 
 def _told(known: Described) -> str:
@@ -239,19 +253,26 @@ def restore_if_it_dies(
     if outcome != "died":
         return {"changed": False, "outcome": outcome, "said": said}
     tell(f"The playbook that worked on {wanted.name} has ended before its time. Putting the service back.")
-    try:
-        taken_over = _take_over(aws, wanted=wanted, clock=clock)
-        if taken_over is None:
-            tell("Its claim is gone: the run had ended, or another one has taken it over. Nothing was changed.")
-            return {"changed": False, "outcome": "released", "said": said}
-        result = restore(aws, wanted=taken_over, say=tell, clock=clock)
-    except OperationFailed as error:
-        tell(f"{error} The service may still be stopped: run the playbook again, it finishes what was begun.")
-        return {"changed": True, "outcome": "failed", "said": said}
-    for warning in result["warnings"]:
-        tell(warning)
-    tell(wanted.done)
-    return {"changed": True, "outcome": "restored", "said": said}
+    taken_over: Restoration | None = None
+    give_up = clock.monotonic() + _PERSISTENCE
+    while True:
+        try:
+            taken_over = taken_over or _take_over(aws, wanted=wanted, clock=clock)
+            if taken_over is None:
+                tell("Its claim is gone: the run had ended, or another one has taken it over. Nothing was changed.")
+                return {"changed": False, "outcome": "released", "said": said}
+            result = restore(aws, wanted=taken_over, say=tell, clock=clock)
+        except OperationFailed as error:
+            # A lost connection is what playbooks die of: it may come back.
+            if error.transient and clock.monotonic() < give_up:
+                clock.sleep(_TRY_AGAIN)
+                continue
+            tell(f"{error} The service may still be stopped: run the playbook again, it finishes what was begun.")
+            return {"changed": True, "outcome": "failed", "said": said}
+        for warning in result["warnings"]:
+            tell(warning)
+        tell(str(result["done"]))
+        return {"changed": True, "outcome": "restored", "said": said}
 
 
 def _await_end(aws: Aws, *, wanted: Restoration, alive: Callable[[], bool], lifetime: float, clock: Clock) -> str:
@@ -305,14 +326,23 @@ def _take_over(aws: Aws, *, wanted: Restoration, clock: Clock) -> Restoration | 
     now = clock.utcnow()
     until = now + timedelta(seconds=wanted.timeout + _END_TIMEOUT + _LEASE_MARGIN)
     own = Claim(f"{earlier[0].id}-{secrets.token_hex(3)}", name_of(os.getpid()), utc_text(now), utc_text(until))
+    claimed = claim_first(
+        aws, wanted=replace(wanted, claim={c.key: c.value for c in earlier}), own={own.key: own.value}, clock=clock
+    )
+    keys = [own.key, *wanted.remove_tags] if wanted.remove_tags else []
+    return replace(claimed, remove_tags=keys, only_from_zero=True)
+
+
+def claim_first(aws: Aws, *, wanted: Restoration, own: Mapping[str, str], clock: Clock) -> Restoration:
+    """What to restore, under the claim `own` in the place of the one that it was under. Raises OperationFailed."""
     scale(
         aws,
         cluster=wanted.cluster,
         service=wanted.service,
-        tags={own.key: own.value},
-        takes_over=[claim.key for claim in earlier],
+        tags=own,
+        takes_over=list(wanted.claim),
+        expected=Expected(wanted.claim),
         wait=False,
         clock=clock,
     )
-    keys = [own.key, *wanted.remove_tags] if wanted.remove_tags else []
-    return replace(wanted, claim={own.key: own.value}, remove_tags=keys)
+    return replace(wanted, claim=own)

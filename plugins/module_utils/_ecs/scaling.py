@@ -9,7 +9,7 @@ Private to wwhd.qdrant_ops.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aw
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claiming import claim_exclusively
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.exactly_once import exactly_once
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
     Expected,
     find_service,
@@ -297,7 +298,21 @@ class _Scaling:
     clock: Clock
     check_mode: bool
     result: dict[str, Any]
+    # What the service must carry at each write: whoever has lost his claim meanwhile stops, whatever he waited for.
+    hold: Expected = field(default_factory=Expected)
     state: dict[str, Any] | None = None
+
+    def write(self, call: Callable[[], Any], *, happened: Callable[[], bool]) -> None:
+        """Make a call while the service is still ours; one whose answer was lost is not made again unseen."""
+
+        def held() -> bool:
+            if self.hold.tags:
+                found = find_service(self.aws, cluster=self.cluster, service=self.service)
+                self.hold.require(found, doing=f"change service {self.service} in cluster {self.cluster}")
+            call()
+            return True
+
+        exactly_once(held, effect=lambda: happened() or None, clock=self.clock)
 
     def claim(self, found: Mapping[str, Any], tags: Mapping[str, str], takes_over: Sequence[str]) -> None:
         if not self.check_mode:
@@ -311,10 +326,10 @@ class _Scaling:
                     clock=self.clock,
                 )
             except OperationFailed as error:
-                # It may have been written, and withdrawing it may have failed.
-                self.result["changed"] = error.transient
+                self.result["changed"] = bool(error.details.get("claim_left"))
                 raise
-        self.result.update(changed=True, tags_written=dict(tags))
+            self.hold = Expected({key: value for key, value in tags.items() if key.startswith(CLAIM_PREFIX)})
+        self.result.update(changed=True, claimed=True, tags_written=dict(tags))
 
     def write_tags(self, arn: str, tags: Mapping[str, str]) -> None:
         if not tags:
@@ -347,8 +362,14 @@ class _Scaling:
         if self.state is None or not scaling_state.register_params(self.state, wanted):
             return False
         if not self.check_mode:
-            scaling_state.write_state(
-                self.aws, cluster=self.cluster, service=self.service, state=self.state, wanted=wanted
+            state = self.state
+            self.write(
+                lambda: scaling_state.write_state(
+                    self.aws, cluster=self.cluster, service=self.service, state=state, wanted=wanted
+                ),
+                happened=lambda: (
+                    scaling_state.read_state(self.aws, cluster=self.cluster, service=self.service) == wanted
+                ),
             )
         self.result["changed"] = True
         self.state = dict(wanted)
@@ -359,13 +380,11 @@ class _Scaling:
         if current == desired_count:
             return
         if not self.check_mode:
-            self.aws.call(
-                "ecs",
-                "UpdateService",
-                doing=f"set the desired count of service {self.service} in cluster {self.cluster} to {desired_count}",
-                cluster=self.cluster,
-                service=self.service,
-                desiredCount=desired_count,
+            doing = f"set the desired count of service {self.service} in cluster {self.cluster} to {desired_count}"
+            name = {"cluster": self.cluster, "service": self.service}
+            self.write(
+                lambda: self.aws.call_once("ecs", "UpdateService", doing=doing, **name, desiredCount=desired_count),
+                happened=lambda: find_service(self.aws, **name).get("desiredCount") == desired_count,
             )
         self.result["changed"] = True
 
@@ -435,10 +454,11 @@ def scale(
         "autoscaling": {"before": None, "after": None},
         "tags_written": {},
         "tags_removed": [],
+        "claimed": False,
         "waited": 0.0,
         "warnings": [],
     }
-    steps = _Scaling(aws, cluster, service, clock, check_mode, result)
+    steps = _Scaling(aws, cluster, service, clock, check_mode, result, hold=Expected((expected or Expected()).tags))
     resume = suspend_autoscaling is False or (suspend_autoscaling is None and autoscaling is not None)
     # Read even where nothing is asked of it: whoever scales wants to know what else may move the count.
     steps.state = scaling_state.read_state(aws, cluster=cluster, service=service)
@@ -467,7 +487,7 @@ def scale(
             _resume(steps, autoscaling=autoscaling, count=target, asked=desired_count is not None)
         steps.remove_tags(arn, removed)
     except OperationFailed as error:
-        error.details = {**error.details, "changed": result["changed"]}
+        error.details = {**error.details, "changed": result["changed"], "claimed": result["claimed"]}
         raise
     return result
 

@@ -113,7 +113,12 @@ class _Watch:
         if self.spec.guard is None or self.stopping or not (due or near) or all(map(self.ended, tasks)):
             return None
         self.guarded_at, self.guarded_states = now, self.guarded_states | states
-        return self.spec.guard.violation(self.aws, clock=self.clock)
+        try:
+            return self.spec.guard.violation(self.aws, clock=self.clock)
+        except OperationFailed as error:
+            if error.transient:
+                raise
+            return f"It cannot be told whether all is still as it must be: {error}"
 
     def definition(self, task: Mapping[str, Any]) -> dict[str, Any]:
         arn = str(task["taskDefinitionArn"])

@@ -47,7 +47,7 @@ def controller_pid() -> int:
 
 def controller_name(job_id: str | None = None) -> str:
     """The ansible-playbook process, or the AWX job: stable over one run, another one in the next."""
-    return _NOT_IN_TAGS.sub("_", f"awx-job-{job_id}" if job_id else name_of(controller_pid()))
+    return _NOT_IN_TAGS.sub("_", f"awx-job-{job_id}") if job_id else name_of(controller_pid())
 
 
 def new_run_id(now: datetime) -> str:

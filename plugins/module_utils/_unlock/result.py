@@ -235,6 +235,7 @@ def _restored_sentence(
     restore: Mapping[str, Any] | None,
     restore_failure: Mapping[str, Any] | None,
     left_stopped: bool,
+    quiesce: Mapping[str, Any] | None,
 ) -> str:
     count = plan.get("desired_count_before")
     if restore_failure:
@@ -249,6 +250,14 @@ def _restored_sentence(
         )
     if restore and restore.get("started_at"):
         return f"The service is restored: desired count {count}, autoscaling and tags as they were."
+    if quiesce and quiesce.get("failed"):
+        if "claimed" not in quiesce:
+            return (
+                "How far it had come is not known. What it had changed is put back when this playbook has ended, or by"
+                " running it again."
+            )
+        if quiesce.get("changed") and not quiesce["claimed"]:
+            return "Nothing but a tag was left on the service; the next run removes it."
     return "Nothing had been changed."
 
 
@@ -289,7 +298,11 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
     if failure:
         outcome = "failed"
         restored = _restored_sentence(
-            plan, raw.get("restore"), raw.get("restore_failure"), bool(raw.get("left_stopped"))
+            plan,
+            raw.get("restore"),
+            raw.get("restore_failure"),
+            bool(raw.get("left_stopped")),
+            (results.get("quiesce") or [None])[0],
         )
         summary = _failure_sentences(failure, restored=restored)
         if exit_code in _EXIT_CODE_MEANING:

@@ -213,6 +213,9 @@ def test_held_locks_fail_with_their_names_and_the_way_on() -> None:
         ({"left_stopped": True}, "left stopped (desired count 0)"),
         ({"restore_failure": {"msg": "denied."}}, "Restoring failed too: denied. Run this again"),
         ({"restore": {"skipped": True}}, "Nothing had been changed."),
+        ({"phases": {"quiesce": [{"failed": True, "claimed": False}]}}, "Nothing had been changed."),
+        ({"phases": {"quiesce": [{"failed": True, "claimed": False, "changed": True}]}}, "Nothing but a tag was left"),
+        ({"phases": {"quiesce": [{"failed": True, "msg": "MODULE FAILURE"}]}}, "How far it had come is not known."),
         ({"wait": wait([], 0), "restore": step(80)}, "The cleaner's report did not arrive"),
     ],
 )

@@ -465,3 +465,21 @@ def test_run_ids_that_differ_only_at_their_end_or_in_a_sign_stay_apart() -> None
     assert started_by("x" * 200 + "a") != started_by("x" * 200 + "b")
     assert started_by("a b") != started_by("a.b")
     assert client_token("y" * 70, 1) != client_token("y" * 70, 2)
+
+
+def test_without_a_run_id_a_lost_answer_still_starts_nothing_twice() -> None:
+    lost = Fault("ServerException", "nobody knows", 500)
+    outcome, aws = run({"run_id": None}, RunTask=[lost, STARTED], ListTasks=[{"taskArns": []}])
+    assert not outcome.failed, outcome.msg
+    tokens = {call["clientToken"] for call in aws.params("ecs:RunTask")}
+    assert len(aws.params("ecs:RunTask")) == 2
+    assert len(tokens) == 1
+
+
+def test_a_task_whose_answer_was_lost_is_one_that_this_call_started() -> None:
+    lost = Fault("ServerException", "nobody knows", 500)
+    listed = [{"taskArns": []}, {"taskArns": []}, {"taskArns": [ARN]}, {"taskArns": []}]
+    outcome, aws = run(RunTask=[lost], ListTasks=listed, DescribeTasks=[{"tasks": [task(startedBy=RUN_ID)], "failures": []}])
+    assert not outcome.failed, outcome.msg
+    assert (outcome.changed, outcome.result["reattached"]) == (True, False)
+    assert len(aws.params("ecs:RunTask")) == 1

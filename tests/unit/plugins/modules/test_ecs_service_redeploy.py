@@ -349,3 +349,32 @@ def test_one_that_left_no_trace_is_started_again_once() -> None:
     outcome, aws = redeploy(world, desired_count=1)
     assert not outcome.failed, outcome.msg
     assert [call.operation for call in aws.writes] == ["ecs:UpdateService"] * 2
+
+
+def test_the_guard_is_looked_at_before_each_attempt() -> None:
+    world = World(desired=0, tasks=[], balanced=False)
+
+    def throttled(params: dict[str, Any]) -> Fault:
+        world.service["tags"] = []
+        return Fault("ThrottlingException", "Rate exceeded")
+
+    world.service["tags"] = [{"key": "run", "value": "mine"}]
+    world.overrides["ecs:UpdateService"] = [throttled]
+    outcome, aws = redeploy(world, desired_count=1, guard={"service": SERVICE, "tags": {"run": "mine"}})
+    assert outcome.failed
+    assert "its tag run is absent, expected mine" in outcome.msg
+    assert [call.operation for call in aws.writes] == ["ecs:UpdateService"]
+
+
+def test_retries_of_the_users_own_do_not_repeat_it() -> None:
+    """amazon.aws lays aws_config over what the module asks for."""
+    world = World(desired=0, tasks=[], balanced=False)
+    world.overrides["ecs:UpdateService"] = [
+        Fault("ServerException", "nobody knows", 500),
+        Fault("ClientException", "no"),
+    ]
+    outcome, aws = redeploy(
+        world, desired_count=1, aws_config={"retries": {"mode": "standard", "total_max_attempts": 9}}
+    )
+    assert outcome.failed
+    assert len(aws.params("ecs:UpdateService")) == 2

@@ -131,10 +131,11 @@ def test_a_service_that_is_left_stopped_is_free_for_the_next_run(dead: int) -> N
 
 
 def watchdog(world: World, clock: FakeClock, pid: int, **args: Any) -> tuple[Outcome, RecordedAws]:
+    count = args.pop("desired_count", 1)
     return restore(
         world,
         clock,
-        desired_count=1,
+        desired_count=count,
         own="unlock-1",
         family="clear-qdrant-locks",
         after={"pid": pid, "place": place(), **args},
@@ -202,3 +203,60 @@ def test_what_cannot_be_put_back_is_told_with_what_to_do(dead: int) -> None:
     outcome, _aws = watchdog(world, FakeClock(), dead)
     assert outcome.result["outcome"] == "failed"
     assert "run the playbook again, it finishes what was begun" in outcome.result["said"][-1]
+
+
+def test_a_service_that_has_been_started_again_is_left_running(dead: int) -> None:
+    """The run was over but for its tags: what serves is not stopped, whatever was to be put back."""
+    for wanted in (0, 3):
+        world = claimed(World(desired=1, tasks=[task(1)]))
+        outcome, aws = watchdog(world, FakeClock(), dead, desired_count=wanted)
+        assert outcome.result["outcome"] == "restored"
+        assert "ecs:UpdateService" not in aws.operations
+        assert world.service["tags"] == tagged({"team": "search"})
+        assert "had been started again already, and was left so" in outcome.result["said"][-1]
+
+
+def test_it_does_not_restore_beside_another_run(dead: int) -> None:
+    world = claimed(World(desired=0))
+    other = {
+        "wwhd.qdrant_ops:claim:other": "bob@far/2+2+bb since 2026-11-23T14:00:00.000Z until 2026-11-23T16:00:00.000Z"
+    }
+    world.service["tags"] += tagged(other)
+    outcome, aws = watchdog(world, FakeClock(), dead)
+    assert outcome.result["outcome"] == "failed"
+    assert "another run is under way: other, by bob@far/2" in outcome.result["said"][-1]
+    assert writes(aws) == []
+
+
+def test_it_goes_on_while_aws_cannot_be_asked(dead: int) -> None:
+    """A lost connection is what playbooks die of."""
+    world, clock = claimed(World(desired=0)), FakeClock()
+    up: list[bool] = []
+    clock.at(120, lambda: up.append(True))
+    describe = world.script()["ecs:DescribeServices"][0]
+
+    def answer(params: dict[str, Any]) -> Any:
+        return describe(params) if up else Fault("ServerException", "down", 503)  # type: ignore[operator]
+
+    world.overrides["ecs:DescribeServices"] = [answer]
+    outcome, _aws = watchdog(world, clock, dead)
+    assert outcome.result["outcome"] == "restored"
+    assert clock.now >= 120
+
+
+def test_what_only_tidies_up_claims_first() -> None:
+    world = claimed(World(tasks=[task(1)]))
+    mine = {
+        "wwhd.qdrant_ops:claim:mine": "eve@box/3+3+aa since 2026-11-23T15:30:00.000Z until 2026-11-23T16:30:00.000Z"
+    }
+    outcome, aws = restore(world, claim_as=mine, remove_tags=[*KEYS, *mine])
+    assert not outcome.failed, outcome.msg
+    assert writes(aws) == ["TagResource", "UntagResource", "UntagResource"]
+    assert world.service["tags"] == tagged({"team": "search"})
+
+
+def test_what_is_watched_must_be_a_claim() -> None:
+    outcome, aws = restore(World(), claim={"team": "search"}, after={"pid": 1, "place": place()})
+    assert outcome.failed
+    assert "claim must be one tag whose key begins with wwhd.qdrant_ops:claim:" in outcome.msg
+    assert aws.calls == []

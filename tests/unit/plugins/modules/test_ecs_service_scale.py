@@ -428,3 +428,47 @@ def test_resuming_does_not_start_what_was_stopped() -> None:
     assert not outcome.failed, outcome.msg
     assert world.service["desiredCount"] == 0
     assert writes(aws) == ["RegisterScalableTarget", "UpdateService"]
+
+
+def test_a_claim_that_cannot_be_confirmed_is_withdrawn() -> None:
+    """Or else whatever puts things back afterwards would take the service for its own."""
+    world, looks = World(tasks=[task(1)]), [0]
+    describe = world.script()["ecs:DescribeServices"][0]
+
+    def answer(params: dict[str, Any]) -> Any:
+        looks[0] += 1
+        return describe(params) if looks[0] == 1 else Fault("AccessDeniedException", "no more")  # type: ignore[operator]
+
+    world.overrides["ecs:DescribeServices"] = [answer]
+    outcome, aws = scale(world, tags=MINE, desired_count=0)
+    assert outcome.failed
+    assert (outcome.changed, outcome.result["claimed"]) == (False, False)
+    assert writes(aws) == ["TagResource", "UntagResource"]
+    assert world.service["tags"] == []
+
+
+def test_one_that_cannot_be_withdrawn_is_told() -> None:
+    world = World(tasks=[task(1)])
+    world.overrides["ecs:TagResource"] = [
+        lambda params: (world.service["tags"].extend(tagged(OLDER)), world._tag(params))[1]
+    ]
+    world.overrides["ecs:UntagResource"] = [Fault("AccessDeniedException", "no")]
+    outcome, _aws = scale(world, tags=MINE, desired_count=0)
+    assert outcome.failed
+    assert (outcome.changed, outcome.result["claimed"]) == (True, False)
+
+
+def test_whoever_has_lost_the_claim_writes_nothing_more() -> None:
+    """A module that outlived its playbook wakes up when the watchdog has put everything back."""
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    world.scalable = {"MinCapacity": 1, "MaxCapacity": 1, "SuspendedState": {}}
+
+    def throttled(params: dict[str, Any]) -> Fault:
+        world.service["tags"] = []
+        return Fault("ThrottlingException", "Rate exceeded")
+
+    world.overrides["ecs:UpdateService"] = [throttled, {"service": world.service}]
+    outcome, aws = scale(world, clock=clock, tags=MINE, desired_count=0)
+    assert outcome.failed
+    assert "its tag wwhd.qdrant_ops:claim:mine is absent" in outcome.msg
+    assert len(aws.params("ecs:UpdateService")) == 1
