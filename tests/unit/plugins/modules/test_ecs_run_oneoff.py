@@ -477,9 +477,18 @@ def test_without_a_run_id_a_lost_answer_still_starts_nothing_twice() -> None:
 
 
 def test_a_task_whose_answer_was_lost_is_one_that_this_call_started() -> None:
-    lost = Fault("ServerException", "nobody knows", 500)
-    listed = [{"taskArns": []}, {"taskArns": []}, {"taskArns": [ARN]}, {"taskArns": []}]
-    outcome, aws = run(RunTask=[lost], ListTasks=listed, DescribeTasks=[{"tasks": [task(startedBy=RUN_ID)], "failures": []}])
+    started: list[str] = []
+
+    def lost(params: dict[str, Any]) -> Fault:
+        started.append(ARN)
+        return Fault("ServerException", "nobody knows", 500)
+
+    outcome, aws = run(
+        {"run_id": RUN_ID},
+        RunTask=[lost],
+        ListTasks=[lambda params: {"taskArns": started if params["desiredStatus"] == "RUNNING" else []}],
+        DescribeTasks=[{"tasks": [task(startedBy=RUN_ID)], "failures": []}],
+    )
     assert not outcome.failed, outcome.msg
     assert (outcome.changed, outcome.result["reattached"]) == (True, False)
     assert len(aws.params("ecs:RunTask")) == 1
