@@ -32,6 +32,10 @@ options:
     description: The name of the environment, as C(-e env=) gives it.
     type: str
     required: true
+  host:
+    description: The inventory host that stands for the service.
+    type: str
+    required: true
   health:
     description: What M(wwhd.qdrant_ops.http_health) returned, if it was asked.
     type: dict
@@ -49,7 +53,9 @@ seealso:
 EXAMPLES = r"""
 - name: Decide
   ansible.builtin.set_fact:
-    plan: "{{ info | wwhd.qdrant_ops.unlock_plan(options=options, script=script, environment='dev') }}"
+    plan: >-
+      {{ info | wwhd.qdrant_ops.unlock_plan(options=options, script=script, environment='dev',
+                                            host=inventory_hostname) }}
 """
 
 RETURN = r"""
@@ -77,6 +83,7 @@ def unlock_plan(
     options: Mapping[str, Any],
     script: str,
     environment: str,
+    host: str,
     health: Mapping[str, Any] | None = None,
     collections: Mapping[str, Any] | None = None,
     job_id: str | None = None,
@@ -90,7 +97,7 @@ def unlock_plan(
         collections=collections,
         script=script,
         environment=environment,
-        owner=controller_name(job_id),
+        owner=controller_name(job_id, host=host),
         controller={"pid": controller_pid(), "place": place()},
         run_id=new_run_id(now),
         now=now,

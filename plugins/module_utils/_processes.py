@@ -15,14 +15,14 @@ import re
 import socket
 from pathlib import Path
 
-__all__ = ["begun", "name_of", "place", "still_runs"]
+__all__ = ["begun", "name_of", "place", "short_hash", "still_runs", "tag_text"]
 
 # Linux gives this number to the machine's own namespace of processes; a container has another one.
 _MACHINE_NAMESPACE = "pid:[4026531836]"
 # AWS's tag values, in which these names are kept: letters, digits, spaces and + - = . _ : / @ only.
 _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9 +\-=._:/@]")
 _UNKNOWN_PLACE = "0"
-_NAME = re.compile(r"(?P<who>.+)/(?P<pid>\d+)\+(?P<begin>\d*)\+(?P<place>[0-9a-f]+)")
+_NAME = re.compile(r"(?P<who>.+)/(?P<pid>\d+)\+(?P<begin>\d*)\+(?P<place>[0-9a-f]+)(\+(?P<part>[0-9a-f]+))?")
 
 
 def begun(pid: int) -> str | None:
@@ -59,16 +59,27 @@ def place() -> str:
     # A machine that was started again is the same one: what ran on it before is known to be dead. Containers are not.
     known = namespace == _MACHINE_NAMESPACE and machine
     text = f"{namespace} {machine}" if known else f"{namespace} {boot}"
+    return short_hash(text)
+
+
+def short_hash(text: str) -> str:
+    """Eight characters that stand for the text."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def name_of(pid: int) -> str:
-    """`user@host/pid+begin+place`."""
+def tag_text(text: str) -> str:
+    """`text` with what AWS's tag values do not take replaced."""
+    return _NOT_IN_TAGS.sub("_", text)
+
+
+def name_of(pid: int, *, part: str = "") -> str:
+    """`user@host/pid+begin+place`; with `part`, what tells apart those that one process does at once is added."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "unknown"
-    return _NOT_IN_TAGS.sub("_", f"{user}@{socket.gethostname()}/{pid}+{begun(pid) or ''}+{place()}")
+    of_it = f"+{short_hash(part)}" if part else ""
+    return tag_text(f"{user}@{socket.gethostname()}/{pid}+{begun(pid) or ''}+{place()}{of_it}")
 
 
 def still_runs(name: str, *, here: str) -> bool | None:

@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 from chaos.virtual.controller import Controller, controller
+from chaos.virtual.operators import Killed
 from chaos.virtual.role import Played
 from chaos.virtual.transport import Call
 from chaos.virtual.world import SWITCHES
+
+from sandbox.ecs import task_api
 
 FAMILY = "clear-qdrant-locks"
 SCALING = (1, 3, {**dict.fromkeys(SWITCHES, False), "ScheduledScalingSuspended": True})
@@ -236,6 +239,35 @@ def test_a_service_that_somebody_starts_in_the_middle_stops_the_run(operator: Co
     assert "its desired count is 1, expected 0" in played.msg
     assert operator.world.service.desired == 1
     ends_well(operator)
+
+
+def test_a_cleaner_that_was_told_to_stop_is_waited_for_and_not_taken_for_ones_own(operator: Controller) -> None:
+    """The run that started it was killed, and somebody has stopped its cleaner, which has not ended yet."""
+
+    def killed(call: Call) -> None:
+        if call.operation == "RunTask":
+            raise Killed
+
+    operator.world.break_stale(lease=600.0)
+    operator.around(after=killed)
+    assert isinstance(operator.run({"1": lambda: operator.unlock("1", held_timeout=900)})["1"], Killed)
+    operator.around()
+    engine = operator.world.engine
+    cleaner = next(task for task in engine.tasks.values() if task.definition.family == FAMILY)
+    operator.world.until(lambda: cleaner.last_status == "RUNNING", "the cleaner waits for the lock")
+    steps: list[str] = []
+
+    def step(name: str) -> None:
+        steps.append(name)
+        if steps.count("wwhd.qdrant_ops.ecs_mounts_info") == 2 and not cleaner.stop_code:
+            task_api.stop(engine, "us-west-2", {"cluster": cleaner.cluster.name, "task": cleaner.arn})
+
+    operator.step = step
+    played = operator.unlock("2", held_timeout=900, takeover=True)
+    assert steps.count("wwhd.qdrant_ops.ecs_wait_task") == 2
+    assert outcome(played) == "unlocked", played.msg
+    assert operator.world.witness.cleaners == 2
+    assert as_it_was(operator)
 
 
 def test_of_two_who_start_at_the_same_moment_one_works_and_the_other_is_told(tmp_path: Path) -> None:

@@ -14,7 +14,12 @@ from typing import Any
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX, Claim, claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import find_service, tags_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
+    find_service,
+    remove_tags,
+    tags_of,
+    write_tags,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll
 
 __all__ = ["claim_exclusively"]
@@ -64,20 +69,18 @@ def claim_exclusively(
         )
     written = False
     try:
-        aws.call(
-            "ecs",
-            "TagResource",
-            doing=f"write the tags {', '.join(tags)} on service {service} in cluster {cluster}",
-            resourceArn=arn,
-            tags=[{"key": key, "value": value} for key, value in tags.items()],
-        )
+        write_tags(aws, cluster=cluster, service=service, arn=arn, tags=tags)
         written = True
         _require_alone(read, own=own, takes_over=takes_over, doing=doing, clock=clock)
         if takes_over:
-            _untag(aws, arn=arn, keys=list(takes_over), doing=f"take over {', '.join(takes_over)} of service {service}")
+            remove_tags(aws, cluster=cluster, service=service, arn=arn, keys=takes_over)
     except OperationFailed as error:
         if written or error.transient:
-            _withdraw(aws, arn=arn, own=own, error=error)
+            try:
+                remove_tags(aws, cluster=cluster, service=service, arn=arn, keys=[own])
+            except OperationFailed:
+                # It stays then: the next run removes it.
+                error.details = {**error.details, "claim_left": True}
         raise
 
 
@@ -102,21 +105,9 @@ def _require_alone(
         raise _taken(doing, beside)
 
 
-def _withdraw(aws: Aws, *, arn: str, own: str, error: OperationFailed) -> None:
-    """Remove the claim after a failure. If that fails, too, it stays: the next run removes it."""
-    try:
-        _untag(aws, arn=arn, keys=[own], doing="withdraw the claim")
-    except OperationFailed:
-        error.details = {**error.details, "claim_left": True}
-
-
 def _ticket(tags: Mapping[str, str], own: str) -> tuple[str, str]:
     """By what two claims are ordered; `own` is among the tags."""
     return next((claim.since, claim.id) for claim in claims_in(tags) if claim.key == own)
-
-
-def _untag(aws: Aws, *, arn: str, keys: list[str], doing: str) -> None:
-    aws.call("ecs", "UntagResource", doing=doing, resourceArn=arn, tagKeys=keys)
 
 
 def _taken(doing: str, others: Sequence[Claim]) -> OperationFailed:

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import autoscaling as scaling_state
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import services
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claiming import claim_exclusively
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX
@@ -335,26 +336,14 @@ class _Scaling:
         if not tags:
             return
         if not self.check_mode:
-            self.aws.call(
-                "ecs",
-                "TagResource",
-                doing=f"write the tags {', '.join(tags)} on service {self.service} in cluster {self.cluster}",
-                resourceArn=arn,
-                tags=[{"key": key, "value": value} for key, value in tags.items()],
-            )
+            services.write_tags(self.aws, cluster=self.cluster, service=self.service, arn=arn, tags=tags)
         self.result.update(changed=True, tags_written=dict(tags))
 
     def remove_tags(self, arn: str, keys: list[str]) -> None:
         if not keys:
             return
         if not self.check_mode:
-            self.aws.call(
-                "ecs",
-                "UntagResource",
-                doing=f"remove the tags {', '.join(keys)} from service {self.service} in cluster {self.cluster}",
-                resourceArn=arn,
-                tagKeys=keys,
-            )
+            services.remove_tags(self.aws, cluster=self.cluster, service=self.service, arn=arn, keys=keys)
         self.result.update(changed=True, tags_removed=keys)
 
     def move_autoscaling(self, wanted: Mapping[str, Any]) -> bool:

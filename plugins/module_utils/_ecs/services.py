@@ -33,9 +33,11 @@ __all__ = [
     "new_events",
     "peek_service",
     "primary_deployment",
+    "remove_tags",
     "tags_of",
     "task_view",
     "without_values",
+    "write_tags",
 ]
 
 # A sentence with more names than this helps nobody.
@@ -265,6 +267,28 @@ def new_events(service: Mapping[str, Any], *, known: Iterable[str]) -> list[dict
 def tags_of(found: Mapping[str, Any]) -> dict[str, str]:
     """The tags of a service, as DescribeServices gives it, as a dict."""
     return {entry["key"]: entry.get("value", "") for entry in found.get("tags", [])}
+
+
+def write_tags(aws: Aws, *, cluster: str, service: str, arn: str, tags: Mapping[str, str]) -> None:
+    """Write tags on the service; the same ones again change nothing."""
+    aws.call(
+        "ecs",
+        "TagResource",
+        doing=f"write the tags {', '.join(tags)} on service {service} in cluster {cluster}",
+        resourceArn=arn,
+        tags=[{"key": key, "value": value} for key, value in tags.items()],
+    )
+
+
+def remove_tags(aws: Aws, *, cluster: str, service: str, arn: str, keys: Iterable[str]) -> None:
+    """Remove tags from the service; those that are not there are no error."""
+    aws.call(
+        "ecs",
+        "UntagResource",
+        doing=f"remove the tags {', '.join(keys)} from service {service} in cluster {cluster}",
+        resourceArn=arn,
+        tagKeys=list(keys),
+    )
 
 
 @dataclass(frozen=True)

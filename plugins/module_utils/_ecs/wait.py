@@ -214,6 +214,10 @@ def wait_for_tasks(aws: Aws, *, spec: WaitFor, region: str | None, clock: Clock 
             pace=_PACE,
             clock=clock,
         )
+    except OperationFailed as error:
+        if not error.transient or (spec.guard is None and not spec.stop_on_timeout):
+            raise
+        raise _unseen(watch, error) from error
     except TimedOut as error:
         raise _timed_out(watch, error.observation, region) from error
     except Hopeless as error:
@@ -289,6 +293,34 @@ def _timed_out(watch: _Watch, observation: Observation[_Look], region: str | Non
     return OperationFailed(_with_tails(message, result, spec.log_lines), details=result)
 
 
+def _unseen(watch: _Watch, error: OperationFailed) -> OperationFailed:
+    """AWS could not be asked for too long. Whoever wants the task stopped in the end wants it stopped now, too."""
+    spec = watch.spec
+    said = []
+    stopped: list[str] = []
+    for arn in spec.tasks:
+        try:
+            _call_stop(watch, arn, because="could not see any more how it went")
+            stopped.append(arn)
+            said.append(f"Asked ECS to stop task {short_id(arn)}.")
+        except OperationFailed as refused:
+            said.append(f"Could not stop task {short_id(arn)} either ({refused}): stop it before you go on.")
+    return OperationFailed(
+        f"{error} {' '.join(said)}", details={**error.details, "stopped": stopped, "changed": bool(stopped)}
+    )
+
+
+def _call_stop(watch: _Watch, arn: str, *, because: str) -> None:
+    watch.aws.call(
+        "ecs",
+        "StopTask",
+        doing=f"stop task {short_id(arn)} in cluster {watch.spec.cluster}",
+        cluster=watch.spec.cluster,
+        task=arn,
+        reason=f"wwhd.qdrant_ops.ecs_wait_task {because}",
+    )
+
+
 def _violated(watch: _Watch, look: _Look, region: str | None) -> OperationFailed:
     """The guard found something: what still runs is stopped, whatever it was doing."""
     spec = watch.spec
@@ -307,18 +339,10 @@ def _stop(
     watch: _Watch, unfinished: Sequence[dict[str, Any]], look: _Look, *, because: str
 ) -> tuple[list[str], _Look, str]:
     """Stop what still runs and see it gone: a caller that goes on must not meet it again."""
-    spec = watch.spec
     watch.stopping = True
     stopped = []
     for task in unfinished:
-        watch.aws.call(
-            "ecs",
-            "StopTask",
-            doing=f"stop task {short_id(task['taskArn'])} in cluster {spec.cluster}",
-            cluster=spec.cluster,
-            task=task["taskArn"],
-            reason=f"wwhd.qdrant_ops.ecs_wait_task {because}",
-        )
+        _call_stop(watch, str(task["taskArn"]), because=because)
         stopped.append(str(task["taskArn"]))
     names = {short_id(arn) for arn in stopped}
     try:

@@ -9,14 +9,18 @@ Private to wwhd.qdrant_ops.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import Claim
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import utc_text
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import name_of, still_runs
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import (
+    name_of,
+    short_hash,
+    still_runs,
+    tag_text,
+)
 
 __all__ = [
     "AUTOSCALING",
@@ -36,18 +40,16 @@ DESIRED_COUNT = f"{_PREFIX}desired_count"
 AUTOSCALING = f"{_PREFIX}autoscaling"
 STATE_KEYS = (DESIRED_COUNT, AUTOSCALING)
 
-# ECS tag values: letters, digits, spaces and + - = . _ : / @ only.
-_NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9 +\-=._:/@]")
-
 
 def controller_pid() -> int:
     """ansible-playbook's process id. Called from a filter, which Ansible evaluates in a worker: it is the parent."""
     return os.getppid()
 
 
-def controller_name(job_id: str | None = None) -> str:
-    """The ansible-playbook process, or the AWX job: stable over one run, another one in the next."""
-    return _NOT_IN_TAGS.sub("_", f"awx-job-{job_id}") if job_id else name_of(controller_pid())
+def controller_name(job_id: str | None = None, *, host: str) -> str:
+    """The ansible-playbook process, or the AWX job, at work for this inventory host: stable over one run, another one
+    in the next. Two hosts of one run that name the same service are two who would unlock it."""
+    return tag_text(f"awx-job-{job_id}+{short_hash(host)}") if job_id else name_of(controller_pid(), part=host)
 
 
 def new_run_id(now: datetime) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX, Claim, claims_in
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import Claim, claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import mask
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock import cleaner
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs import normalised, timeouts_of
@@ -36,12 +36,13 @@ _SUSPENDED = (
     "scheduled_scaling_suspended",
 )
 _NO_AUTOSCALING = "none"
+_AUTOSCALING_SAMPLE = "min=1 max=4 in=false out=false scheduled=false"
 # Seconds that a run may need beyond its phases' time-outs: a cleaner that is stopped, restoring, Ansible itself.
 _LEASE_MARGIN = 600
 
 
 def autoscaling_to_tag(state: Mapping[str, Any] | None) -> str:
-    """The autoscaling state in a tag value's alphabet: `min=1 max=4 in=false out=false scheduled=false`, or `none`."""
+    """The autoscaling state in a tag value's alphabet: as in `_AUTOSCALING_SAMPLE`, or `none`."""
     if not state:
         return _NO_AUTOSCALING
     suspended = state.get("suspended_state") or {}
@@ -50,10 +51,12 @@ def autoscaling_to_tag(state: Mapping[str, Any] | None) -> str:
 
 
 def autoscaling_from_tag(text: str) -> dict[str, Any] | None:
-    """The state that `autoscaling_to_tag` wrote; None for `none` and for what cannot be read."""
+    """The state that `autoscaling_to_tag` wrote; None for `none`. Raises ValueError for anything else."""
     found = re.fullmatch(r"min=(\d+) max=(\d+) in=(true|false) out=(true|false) scheduled=(true|false)", text)
-    if not found:
+    if text == _NO_AUTOSCALING:
         return None
+    if not found:
+        raise ValueError(text)
     return {
         "min_capacity": int(found[1]),
         "max_capacity": int(found[2]),
@@ -256,6 +259,23 @@ def _kept_count(tags: Mapping[str, str], current: int) -> int:
     return int(kept) if kept.isdigit() else current
 
 
+def _kept_autoscaling(
+    service: Mapping[str, Any], current: dict[str, Any] | None
+) -> tuple[dict[str, Any] | None, str | None]:
+    """The autoscaling that an unfinished run had found, or a sentence why nobody can tell."""
+    kept = service.get("tags", {}).get(AUTOSCALING)
+    if kept is None:
+        return current, None
+    try:
+        return autoscaling_from_tag(kept), None
+    except ValueError:
+        return None, (
+            f"The tag {AUTOSCALING} of the service {service.get('service_name')}, which an unfinished run wrote, is"
+            f" {kept!r} and cannot be read: correct it (as in: {_AUTOSCALING_SAMPLE}), or remove it to keep the"
+            " autoscaling as it is now."
+        )
+
+
 def _warnings(service: Mapping[str, Any], log: Mapping[str, str] | None) -> Iterable[str]:
     if not log:
         yield "No log group is known, so the report cannot list the locks: set qdrant_unlock_log_group."
@@ -296,7 +316,9 @@ def make_plan(
     run_id = run_id_of(claim) if claim else run_id
     current = int(service.get("desired_count") or 0)
     original = _kept_count(tags, current) if claim else current
-    autoscaling = autoscaling_from_tag(tags.get(AUTOSCALING, "")) if claim else info.get("autoscaling")
+    autoscaling, autoscaling_fault = (
+        _kept_autoscaling(service, info.get("autoscaling")) if claim else (info.get("autoscaling"), None)
+    )
     left_behind = claim is not None or any(key in tags for key in STATE_KEYS)
     only_tidy = left_behind and _only_to_restore(options, info, health)
     needed, why = _need(options, info, claim, health, only_tidy=only_tidy)
@@ -311,8 +333,7 @@ def make_plan(
     clean_timeout = timeouts["clean"] + (held_timeout if held == "wait" and not inspect else 0)
 
     refusals = list(_service_refusals(service, info.get("tasks") or []))
-    if volume_fault:
-        refusals.append(volume_fault)
+    refusals += [fault for fault in (autoscaling_fault, volume_fault) if fault]
     if max(original, after) > 1 and not options.get("allow_many") and not inspect:
         refusals.append(
             f"The service {service.get('service_name')} would run {max(original, after)} tasks: more than one Qdrant on"
@@ -358,7 +379,6 @@ def make_plan(
         "restore_only": restore_only,
         "stop": not inspect and not restore_only,
         "autoscaling": autoscaling,
-        "claim_prefix": CLAIM_PREFIX,
         "claim": {own.key: own.value},
         "tags": {own.key: own.value, DESIRED_COUNT: str(original), AUTOSCALING: autoscaling_to_tag(autoscaling)},
         "takes_over": [earlier.key for earlier in claims],

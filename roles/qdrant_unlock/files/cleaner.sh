@@ -186,9 +186,10 @@ decide() {
 
 remove() {
     alive || return 0
-    said=$(rm -f -- "$name" 2>&1)
+    # A signal must not end rm half-way; one that comes before it has begun does no harm.
+    said=$(trap '' TERM INT HUP && rm -f -- "$name" 2>&1)
     failed=$?
-    if ! [ "$name" -ef /proc/self/fd/9 ] && { [ "$failed" -eq 0 ] || ! alive; }; then
+    if ! [ "$name" -ef /proc/self/fd/9 ] && { [ "$failed" -eq 0 ] || [ "$failed" -gt 128 ]; }; then
         tell removed "${forced:+it was held; removed by explicit word (held_locks is delete)}" "$forced"
     elif alive; then
         tell error "it could not be removed: $said"
@@ -309,6 +310,7 @@ started=$(date +%s)
 # No file name can forge a status line: the lines about files are JSON, in which a newline is escaped. What find and the
 # shells complain about has names in it as they are, and so never reaches the log unescaped.
 {
+    trap : TERM INT HUP # find is ended by it; but whoever it leaves behind still has something to say to us
     # The text comes through the environment here as well: find would replace any {} in an argument.
     complaints=$(find "$CLEANER_START" -xdev \( "$@" \) -exec sh -c 'eval "$CLEANER_SCRIPT"' judge {} + 2>&1 >&4)
     ended=$?
@@ -328,6 +330,10 @@ started=$(date +%s)
                 ;;
             'cut off')
                 cut_off=yes
+                continue
+                ;;
+            'find ended with 129' | 'find ended with 130' | 'find ended with 143')
+                ended=yes cut_off=yes
                 continue
                 ;;
             'find ended with '*)
@@ -360,8 +366,13 @@ reader=$!
 [ -z "$stopping" ] || kill -TERM 0 # the word came before there was anybody to hear it
 wait "$reader"
 code=$?
-while [ "$code" -gt 128 ] && kill -0 "$reader" 2>/dev/null; do # a signal ends the wait, not the reader
-    wait "$reader"
-    code=$?
+while [ "$code" -gt 128 ]; do # a signal ends the wait, not the reader, whose own code is kept for one more wait
+    reads=
+    kill -0 "$reader" 2>/dev/null && reads=yes
+    wait "$reader" 2>/dev/null
+    again=$?
+    [ "$again" -eq 127 ] || code=$again
+    [ -n "$reads" ] || break
 done
+[ "$code" -le 128 ] || code=143
 exit "$code"

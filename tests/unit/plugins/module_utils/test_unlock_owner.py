@@ -27,7 +27,7 @@ def claim(owner: str = "ann@box/17+5+aa", lease: float = 600.0, name: str = "unl
 
 
 def test_a_claim_is_of_the_alphabet_that_ecs_takes_and_read_back() -> None:
-    made = claim(controller_name(), name=new_run_id(NOW))
+    made = claim(controller_name(host="dev"), name=new_run_id(NOW))
     assert re.fullmatch(r"[\w +\-=.:/@]{1,128}", made.key)
     assert re.fullmatch(r"[\w +\-=.:/@]{0,256}", made.value)
     assert claims_in({"team": "x", made.key: made.value}) == [made]
@@ -55,6 +55,8 @@ def test_who_is_told_without_what_only_machines_read() -> None:
         ("ann@box/17+5+aa", "ann@box/18+6+aa", False, 1, False),  # killed on this machine: finished at once
         ("bob@far/17+5+aa", "ann@box/18+6+aa", None, 1, True),  # elsewhere: the lease decides
         ("bob@far/17+5+aa", "ann@box/18+6+aa", None, 11, False),
+        # another host of the same run, which names the same service
+        ("ann@box/17+5+aa+01234567", "ann@box/17+5+aa+89abcdef", True, 1, True),
         ("awx-job-5", "awx-job-6", None, 1, True),
         ("awx-job-5", "awx-job-5", None, 1, False),
     ],
@@ -67,8 +69,8 @@ def test_a_dead_run_is_finished_and_a_live_one_left_alone(
 
 
 def test_names_fit_into_tags_and_differ() -> None:
-    assert re.fullmatch(r"[\w +\-=.:/@]+/\d+\+\d*\+[0-9a-f]+", controller_name())
-    assert controller_name("42") == "awx-job-42"
+    assert re.fullmatch(r"[\w +\-=.:/@]+/\d+\+\d*\+[0-9a-f]+\+[0-9a-f]{8}", controller_name(host="dev"))
+    assert controller_name("42", host="dev").startswith("awx-job-42+")
     first, second = new_run_id(NOW), new_run_id(NOW)
     assert first != second
     assert re.fullmatch(r"unlock-20261123T120000Z-[0-9a-f]{6}", first)

@@ -243,6 +243,17 @@ def test_an_unfinished_run_goes_on_with_its_own_name_and_the_count_that_it_wrote
     assert "was not finished" in made["why"][0]
 
 
+def test_what_an_unfinished_run_wrote_is_never_guessed() -> None:
+    tags = {**claimed(), AUTOSCALING: "min=1 max=lots"}
+    made = plan(info(service={"desired_count": 0, "tags": tags}), takeover=True)
+    assert len(made["refusals"]) == 1
+    assert "'min=1 max=lots' and cannot be read: correct it (as in: min=1 max=4 " in made["refusals"][0]
+    del tags[AUTOSCALING]
+    current = {"min_capacity": 1, "max_capacity": 9, "suspended_state": {}}
+    made = plan(info(service={"desired_count": 0, "tags": tags}, autoscaling=current), takeover=True)
+    assert (made["refusals"], made["autoscaling"]) == ([], current)
+
+
 def test_a_healthy_service_with_an_unfinished_run_is_only_tidied() -> None:
     healthy = info(service={"tags": claimed()}, **HEALTHY)
     made = plan(healthy, takeover=True)

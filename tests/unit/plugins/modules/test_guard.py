@@ -20,7 +20,7 @@ from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
     task_arn,
 )
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
-from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import RecordedAws
+from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
 
 FILE_SYSTEM = "fs-00b8168893587fd61"
 CLAIM = {"wwhd.qdrant_ops:claim:unlock-1": "ann"}
@@ -100,13 +100,13 @@ def test_it_is_looked_at_again_before_each_attempt() -> None:
     assert len(aws.params("ecs:RunTask")) > 1
 
 
-def wait(world: World, clock: FakeClock, **args: Any) -> tuple[Outcome, RecordedAws]:
-    def stop(params: dict[str, Any]) -> dict[str, Any]:
+def wait(world: World, clock: FakeClock, stop: Fault | None = None, **args: Any) -> tuple[Outcome, RecordedAws]:
+    def end(params: dict[str, Any]) -> dict[str, Any]:
         gone = task(9, last="STOPPED", desired="STOPPED", stopCode="UserInitiated", **CLEANER)
         world.tasks = [gone, *(t for t in world.tasks if t["taskArn"] != gone["taskArn"])]
         return {"task": gone}
 
-    world.overrides["ecs:StopTask"] = [stop]
+    world.overrides["ecs:StopTask"] = [stop or end]
     given = {"cluster": CLUSTER, "tasks": [task_arn(9)], "guard": GUARD, "timeout": 300, "logs": False}
     with RecordedAws(world.script()) as aws:
         return run_module(ecs_wait_task.main, {**given, **args}, aws=aws, clock=clock), aws
@@ -137,6 +137,21 @@ def test_it_is_looked_at_right_before_the_containers_start() -> None:
     outcome, _aws = wait(world, clock)
     assert outcome.failed
     assert clock.now < 3
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_task_that_nobody_can_look_at_any_more_is_stopped(refused: bool) -> None:
+    """AWS answers nothing for longer than a wait tolerates: the call that stops it may still get through."""
+    world, clock = ours(task(9, last="RUNNING", **CLEANER)), FakeClock()
+    trouble = Fault("ThrottlingException", "it is too much")
+    answer: Any = world.script()["ecs:DescribeTasks"][0]
+    world.overrides["ecs:DescribeTasks"] = [lambda params: answer(params) if clock.now < 30 else trouble]
+    outcome, aws = wait(world, clock, stop=trouble if refused else None)
+    assert outcome.failed
+    assert "it is too much" in outcome.msg
+    assert outcome.result["stopped"] == ([] if refused else [task_arn(9)])
+    assert ("Could not stop task" in outcome.msg) is refused
+    assert {call.operation for call in aws.writes} == {"ecs:StopTask"}
 
 
 def test_a_task_that_has_ended_is_not_held_against_the_guard() -> None:
