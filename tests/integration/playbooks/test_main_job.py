@@ -42,6 +42,7 @@ def store_root(sandbox: Sandbox) -> Path:
     return Path(sandbox.state["efs"]["fs-00b8168893587fd61"]) / "wwhd-dev"
 
 
+@pytest.mark.either_isolation
 def test_dev_needs_nothing_but_an_endpoint_and_a_reachable_health_address(operator: Operator, sandbox: Sandbox) -> None:
     sandbox.break_("stale-lock", lease_real=25.0)
     aws = {name: value for name, value in sandbox.environment().items() if name.startswith("AWS_")}
@@ -69,6 +70,7 @@ def test_dev_needs_nothing_but_an_endpoint_and_a_reachable_health_address(operat
     assert written(sandbox) == []
 
 
+@pytest.mark.either_isolation
 def test_a_lock_that_a_live_process_holds_survives_an_unlock(operator: Operator, sandbox: Sandbox) -> None:
     foreign = store_root(sandbox) / "import.lock"
     foreign.touch()
@@ -91,6 +93,7 @@ def test_a_lock_that_a_live_process_holds_survives_an_unlock(operator: Operator,
     assert status["tags"] == []
 
 
+@pytest.mark.either_isolation
 def test_nothing_but_lock_files_changes_in_the_store(operator: Operator, sandbox: Sandbox) -> None:
     foreign = list(Path(sandbox.state["efs"]["fs-00b8168893587fd61"]).rglob("*.lock"))
     elsewhere = [path for path in foreign if store_root(sandbox) not in path.parents]

@@ -16,6 +16,8 @@ import pytest
 from sandbox.client import SandboxError
 from sandbox.store import is_held, lock_files
 
+pytestmark = pytest.mark.either_isolation
+
 MESSAGE = "RocksDB open error: IO error: While lock file: "
 
 

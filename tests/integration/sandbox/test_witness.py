@@ -14,6 +14,8 @@ import pytest
 
 from sandbox.store import lock_files
 
+pytestmark = pytest.mark.either_isolation
+
 FILE_SYSTEM = "fs-00b8168893587fd61"
 POINT = {"accessPointId": "fsap-0a1b2c3d4e5f60718"}
 INSIDE = {"authorizationConfig": POINT}
