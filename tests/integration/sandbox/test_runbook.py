@@ -17,8 +17,6 @@ import pytest
 from sandbox.store import is_held, lock_files
 from sandbox.template import FOREIGN_LOCKS
 
-pytestmark = pytest.mark.either_isolation
-
 TEXT = (Path(__file__).parent / "data" / "runbook.md").read_text()
 WRITE, REGISTER_AND_RUN, START = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
 CLEANER = "clear-qdrant-locks"
