@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_service_redeploy
 from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import DEFINITION, DEPLOYMENT, World, definition, task
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault
@@ -383,3 +384,30 @@ def test_a_crash_that_only_the_count_of_running_tasks_shows_is_seen_at_once() ->
     found, _aws = redeploy(world, clock=clock, max_failed_tasks=1)
     assert found.result["outcome"] == "failed_tasks"
     assert clock.now < 35
+
+
+def test_each_change_of_state_passes_on_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seam for whoever shows progress: a module's `main` gives no listener yet."""
+    said: list[tuple[float, str]] = []
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+    clock.at(20, lambda: completed(world, state="initial"))
+    clock.at(40, lambda: world.targets.__setitem__(0, world.target(2, "healthy")))
+    whole = ecs_service_redeploy.redeploy
+
+    def heard(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        return whole(*args, **kwargs, on_change=lambda text: said.append((clock.now, text)))
+
+    monkeypatch.setattr(ecs_service_redeploy, "redeploy", heard)
+    found, _aws = redeploy(world, clock=clock, desired_count=1)
+    assert not found.failed, found.msg
+    assert [text for _moment, text in said] == [
+        "ECS says: (service wwhd-backend) has started 1 tasks.",
+        f"Deployment {NEW}: rollout IN_PROGRESS, running 0 of 1.",
+        "ECS says: (service wwhd-backend) deployment completed.",
+        f"Deployment {NEW}: rollout COMPLETED, running 1 of 1.",
+        "Load balancer: target 10.0.0.2:8000 of wwhd-backend is initial.",
+        "Load balancer: target 10.0.0.2:8000 of wwhd-backend is healthy.",
+    ]
+    assert said[0][0] == 0
+    assert 20 <= said[2][0] < 24
