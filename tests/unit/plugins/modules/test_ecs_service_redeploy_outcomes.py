@@ -266,6 +266,25 @@ def test_a_pause_is_told_with_the_command_that_ends_it() -> None:
     assert clock.now < 30
 
 
+def test_a_pause_that_was_waited_for_in_vain_is_told() -> None:
+    world, clock = World(desired=1), FakeClock()
+    state = staged(world, clock)
+    clock.at(20, lambda: pause(state))
+    found, _aws = redeploy(world, clock=clock, on_pause="wait", timeout=60)
+    assert found.result["outcome"] == "timed_out"
+    assert "gave up after 60 s (it is paused at the lifecycle stage POST_SCALE_UP" in found.msg
+    assert "--action CONTINUE" in found.result["next"]
+
+
+def test_a_rollback_that_has_nowhere_to_go_is_not_promised() -> None:
+    world, clock = World(desired=1), FakeClock()
+    world.service["deployments"][0].update(rolloutState="IN_PROGRESS")
+    rolling(world)
+    clock.at(20, lambda: (enable_rollback(world), give_up(world)))
+    found, _aws = redeploy(world, clock=clock)
+    assert found.result["outcome"] == "circuit_breaker"
+
+
 def test_a_pause_can_be_waited_for() -> None:
     world, clock = World(desired=1), FakeClock()
     state = staged(world, clock)
