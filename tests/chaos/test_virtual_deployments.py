@@ -41,6 +41,12 @@ def configure(operator: Controller, configuration: dict[str, Any]) -> None:
     service_api.update(operator.world.engine, names.REGION, {**PLACE, "deploymentConfiguration": configuration})
 
 
+def primary(operator: Controller) -> str:
+    found = operator.world.service.primary
+    assert found is not None
+    return found.id
+
+
 def calls(operator: Controller) -> list[str]:
     return [json.loads(line)["operation"] for line in operator.world.calls.path.read_text().splitlines()]
 
@@ -65,7 +71,7 @@ def test_a_start_is_followed_to_its_end_with_few_calls_and_a_second_one_is_none(
     first = redeploy(operator, desired_count=1, force_new_deployment=False)
     assert not first.failed, first.msg
     assert (first.result["outcome"], first.changed) == ("completed", True)
-    assert first.result["deployment"]["id"] == operator.world.service.primary.id
+    assert first.result["deployment"]["id"] == primary(operator)
     assert first.result["targets"][0]["targets"][0]["state"] == "healthy"
     assert len(calls(operator)) < 50
     operator.world.calls.clear()
@@ -106,10 +112,10 @@ def test_somebody_elses_deployment_takes_its_place(operator: Controller) -> None
     after(operator, 10, lambda: service_api.update(engine, names.REGION, {**PLACE, "forceNewDeployment": True}))
     found = redeploy(operator, desired_count=1)
     assert found.result["outcome"] == "replaced", found.msg
-    assert operator.world.service.primary.id in found.msg
+    assert primary(operator) in found.msg
     theirs = redeploy(operator, force_new_deployment=False)
     assert (theirs.result["outcome"], theirs.changed) == ("unchanged", False), theirs.msg
-    assert theirs.result["deployment"]["id"] == operator.world.service.primary.id
+    assert theirs.result["deployment"]["id"] == primary(operator)
 
 
 def test_a_pause_is_told_diagnosed_and_after_somebodys_word_followed_to_its_end(operator: Controller) -> None:

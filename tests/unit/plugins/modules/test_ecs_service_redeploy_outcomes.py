@@ -214,6 +214,28 @@ def test_old_tasks_are_awaited_until_each_has_ended() -> None:
     assert [entry["started_by"] for entry in found.result["tasks"]] == [NEW]
 
 
+def test_targets_are_not_judged_before_the_tasks_are_known_whose_they_are() -> None:
+    """The lists of tasks may be older than the counts; other services' targets in the group say nothing."""
+    world, clock = World(desired=1), FakeClock()
+    rolling(world)
+
+    def counted_only() -> None:
+        completed(world)
+        world.tasks = []
+        world.targets = [world.target(9, "healthy")]
+
+    def listed() -> None:
+        world.tasks = [task(2, started_by=NEW)]
+        world.targets.append(world.target(2, "healthy"))
+
+    clock.at(20, counted_only)
+    clock.at(26, listed)
+    found, _aws = redeploy(world, clock=clock)
+    assert not found.failed, found.msg
+    assert 26 <= found.result["waited"] < 31
+    assert len(found.result["tasks"]) == 1
+
+
 def test_targets_are_not_asked_for_where_they_are_not_wanted() -> None:
     world, clock = World(desired=1), FakeClock()
     rolling(world)
