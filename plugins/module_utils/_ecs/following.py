@@ -127,10 +127,6 @@ class Following:
     def events(self, service: Mapping[str, Any]) -> list[dict[str, Any]]:
         return new_events(service, known=self.known_events)
 
-    def read_now(self) -> None:
-        """Read the tasks at the next look, whatever the service shows."""
-        self._tasks_at = None
-
     def _ours(self) -> list[dict[str, Any]]:
         return [task for task in self.tasks.values() if self._is_ours(task)]
 

@@ -140,7 +140,7 @@ def waiting_for(look: Look, goal: Goal) -> str | None:
 
 
 def tasks_lacking(look: Look) -> bool:
-    """Whether fewer live tasks of the deployment are known than run: the lists of tasks may be older than the counts."""
+    """Whether fewer live tasks of the deployment are known than run: lists of tasks may be older than the counts."""
     return sum(not is_gone(task) for task in look.tasks) < int(look.service.get("desiredCount") or 0)
 
 
