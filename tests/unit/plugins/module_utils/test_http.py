@@ -506,8 +506,10 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask_each(url: str, **params: Any) -> list[Answer]:
+    clock = Clock()
     transport = Transport.from_params({**PARAMS, **params})
-    return fetch_each(Request(url, headers=params.pop("headers", {})), transport=transport, timeout=5.0, clock=Clock())
+    deadline = clock.monotonic() + 10.0
+    return fetch_each(Request(url), transport=transport, timeout=5.0, deadline=deadline, clock=clock)
 
 
 def test_each_address_is_asked_for_the_host_of_the_url(two_addresses: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,6 +540,26 @@ def test_each_address_has_the_name_in_tls_and_must_be_certified_for_it(two_addre
     assert (first.server_names[0], second.server_names[0]) == ("localhost", "localhost")
     assert [(answer.label, answer.hopeless) for answer in [*other, *unknown]] == [("certificate not valid", True)] * 4
     assert "backend.test" in (other[0].error or "")
+
+
+def test_all_addresses_share_one_deadline(two_addresses: None) -> None:
+    done = threading.Event()
+    hang = Reply(raw=lambda file: done.wait(10))
+    clock = Clock()
+    with (
+        serve(lambda asked: hang) as first,
+        serve(lambda asked: hang, host="127.0.0.2", port=first.port),
+    ):
+        start = clock.monotonic()
+        request = Request(f"http://backend.test:{first.port}/")
+        answers = fetch_each(request, transport=Transport(), timeout=0.3, deadline=start + 0.3, clock=clock)
+        spent = clock.monotonic() - start
+        done.set()
+    assert [(answer.address, answer.error) for answer in answers] == [
+        ("127.0.0.1", "no complete answer within 0.3 s"),
+        ("127.0.0.2", "no complete answer within 0.05 s"),
+    ]
+    assert spent < 2.0
 
 
 def test_an_address_where_nothing_listens_is_one_of_the_answers(two_addresses: None) -> None:
