@@ -28,7 +28,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.expected i
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.reading import payload_indexes, shards, vectors
 
-ANYTHING = settings(max_examples=100, deadline=None, database=None)
+ANYTHING = settings(max_examples=50, deadline=None, database=None)
 TESTS = "equals not_equals one_of at_least at_most matches not_matches contains not_contains length exists".split()
 
 scalars = st.none() | st.booleans() | st.integers(-9, 999) | st.floats(allow_nan=True) | st.text(max_size=8)

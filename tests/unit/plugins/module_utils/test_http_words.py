@@ -39,3 +39,11 @@ def test_a_text_on_one_line() -> None:
 )
 def test_every_answer_has_an_advice(status: int | None, label: str, words: str) -> None:
     assert words in advice(Answer(status, label, 0.0, "http://host/"))
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_load_balancers_own_answer_is_told_from_one_that_it_passes_on(status: int) -> None:
+    own = Answer(status, str(status), 0.0, "http://host/", headers={"server": "awselb/2.0"})
+    passed_on = Answer(status, str(status), 0.0, "http://host/", headers={"server": "uvicorn"})
+    assert advice(own).startswith("The load balancer itself says so: ")
+    assert not advice(passed_on).startswith("The load balancer itself")
