@@ -50,6 +50,12 @@ options:
       - The automatic scaling to put back, as RV(wwhd.qdrant_ops.ecs_service_info#module:autoscaling) has it. Left out,
         it is not touched.
     type: dict
+  deregistration_delays:
+    description:
+      - The deregistration delays to put back, in seconds by the ARN of the target group.
+      - Where one cannot be put back, all else is, the tags stay, and the module fails.
+    type: dict
+    default: {}
   remove_tags:
     description: Keys of the tags to remove in the end. Empty, all tags stay, for the next run to see.
     type: list
@@ -151,6 +157,14 @@ stopped:
   type: list
   elements: str
   sample: []
+deregistration_delays:
+  description: The deregistration delays that were put back, in seconds by the ARN of the target group.
+  returned: success, without O(after)
+  type: dict
+  sample:
+    "arn:aws:elasticloadbalancing:us-west-2:018025611404:targetgroup/wwhd-backend/0123456789abcdef":
+      before: 0
+      after: 300
 previous_desired_count:
   description: The desired count as it was found.
   returned: success, without O(after)
@@ -184,6 +198,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import below, refuse, timed, warn_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import delay_problems
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.restoring import (
     Restoration,
     claim_first,
@@ -204,6 +219,7 @@ def argument_spec() -> dict[str, Any]:
         "family": {"type": "str"},
         "desired_count": {"type": "int"},
         "autoscaling": {"type": "dict"},
+        "deregistration_delays": {"type": "dict", "default": {}},
         "remove_tags": {"type": "list", "elements": "str", "default": []},
         "timeout": {"type": "int", "default": 600},
         "after": {
@@ -264,7 +280,8 @@ def _watch(module: AnsibleAWSModule, wanted: Restoration, clock: Clock) -> dict[
 def put_back(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
     params = module.params
     refuse(
-        below(0, desired_count=params["desired_count"])
+        delay_problems(params["deregistration_delays"])
+        + below(0, desired_count=params["desired_count"])
         + below(1, timeout=params["timeout"], lifetime=(params["after"] or {}).get("lifetime"))
     )
     refuse(
@@ -281,6 +298,7 @@ def put_back(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         family=params["family"],
         desired_count=params["desired_count"],
         autoscaling=params["autoscaling"],
+        deregistration_delays={arn: int(seconds) for arn, seconds in params["deregistration_delays"].items()},
         remove_tags=params["remove_tags"],
         timeout=params["timeout"],
     )
@@ -292,7 +310,10 @@ def put_back(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         wanted = claim_first(aws, wanted=wanted, own=own, clock=clock)
     result = restore(aws, wanted=wanted, clock=clock, check_mode=module.check_mode)
     warn_of(result["warnings"])
-    shown = ("changed", "stopped", "previous_desired_count", "desired_count", "autoscaling", "tags_removed")
+    shown = (
+        "changed", "stopped", "previous_desired_count", "desired_count", "autoscaling", "deregistration_delays",
+        "tags_removed",
+    )  # fmt: skip
     return {
         **{name: result[name] for name in shown},
         "outcome": "restored",

@@ -85,6 +85,14 @@ options:
   expected_desired_count:
     description: The desired count that the service must have before anything is done; otherwise nothing is.
     type: int
+  deregistration_delays:
+    description:
+      - Deregistration delays to set before the count is changed, in seconds by the ARN of the target group, so that a
+        load balancer does not hold a task that nobody can reach. Write down first what they were.
+      - Where AWS refuses that, it is a warning, and the tasks take longer to end.
+      - M(wwhd.qdrant_ops.ecs_service_restore) puts them back.
+    type: dict
+    default: {}
   takes_over:
     description:
       - Keys of earlier claims that may stand beside the one in O(tags), because their runs are known to be over. They
@@ -116,7 +124,8 @@ notes:
   - The wait ends early where it has become hopeless, because a task is under scale-in protection beyond the
     time-out, somebody else changes the desired count, or the service is deleted.
   - Needs C(ecs:DescribeServices), C(ecs:UpdateService), C(ecs:ListTasks), C(ecs:DescribeTasks),
-    C(ecs:GetTaskProtection), C(ecs:TagResource), C(ecs:UntagResource),
+    C(ecs:GetTaskProtection), C(ecs:TagResource), C(ecs:UntagResource), with O(deregistration_delays)
+    C(elasticloadbalancing:DescribeTargetGroupAttributes) and C(elasticloadbalancing:ModifyTargetGroupAttributes),
     C(application-autoscaling:DescribeScalableTargets) and
     C(application-autoscaling:RegisterScalableTarget).
 seealso:
@@ -190,6 +199,14 @@ autoscaling:
         dynamic_scaling_in_suspended: true
         dynamic_scaling_out_suspended: true
         scheduled_scaling_suspended: true
+deregistration_delays:
+  description: The deregistration delays that were changed, in seconds by the ARN of the target group.
+  returned: success
+  type: dict
+  sample:
+    "arn:aws:elasticloadbalancing:us-west-2:018025611404:targetgroup/wwhd-backend/0123456789abcdef":
+      before: 300
+      after: 0
 tags_written:
   description: The tags that were written because they were absent or had another value.
   returned: success
@@ -232,6 +249,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import below, refuse, timed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.autoscaling import SWITCHES, problems_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import delay_problems
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import scale, tag_problems
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import Expected
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
@@ -256,6 +274,7 @@ def argument_spec() -> dict[str, Any]:
         "remove_tags": {"type": "list", "elements": "str", "default": []},
         "expected_tags": {"type": "dict", "default": {}},
         "expected_desired_count": {"type": "int"},
+        "deregistration_delays": {"type": "dict", "default": {}},
         "takes_over": {"type": "list", "elements": "str", "default": []},
         "wait": {"type": "bool", "default": True},
         "timeout": {"type": "int", "default": 900},
@@ -266,7 +285,8 @@ def problems(params: dict[str, Any]) -> list[str]:
     found = below(0, desired_count=params["desired_count"]) + below(1, timeout=params["timeout"])
     if params["suspend_autoscaling"] and params["autoscaling"]:
         found.append("autoscaling is a state to restore: it can't be given together with suspend_autoscaling: true.")
-    return found + problems_of(params["autoscaling"]) + tag_problems(params["tags"], params["remove_tags"])
+    found += problems_of(params["autoscaling"]) + tag_problems(params["tags"], params["remove_tags"])
+    return found + delay_problems(params["deregistration_delays"])
 
 
 def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
@@ -286,8 +306,8 @@ def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
             desired_count=params["expected_desired_count"],
         ),
         takes_over=params["takes_over"],
-        wait=params["wait"],
-        timeout=params["timeout"],
+        deregistration_delays={arn: int(seconds) for arn, seconds in params["deregistration_delays"].items()},
+        wait_for=params["timeout"] if params["wait"] else None,
         check_mode=module.check_mode,
         clock=clock,
     )
@@ -298,6 +318,8 @@ def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         "before": {"desired_count": result["previous_desired_count"], "autoscaling": result["autoscaling"]["before"]},
         "after": {"desired_count": result["desired_count"], "autoscaling": result["autoscaling"]["after"]},
     }
+    for side, shown in result["diff"].items() if result["deregistration_delays"] else ():
+        shown["deregistration_delays"] = {arn: at[side] for arn, at in result["deregistration_delays"].items()}
     return result
 
 

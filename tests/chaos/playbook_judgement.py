@@ -71,6 +71,8 @@ def of_the_end(
         broken.append(f"in the end the desired count is {now.desired}, not {wanted}")
     if now.scaling != found.scaling:
         broken.append(f"in the end autoscaling is {now.scaling}, not {found.scaling}")
+    if now.delay != found.delay:
+        broken.append(f"in the end the deregistration delay is {now.delay}, not {found.delay}")
     if now.tags:
         broken.append(f"in the end there are still the tags {list(now.tags)}")
     if not healthy:
@@ -132,7 +134,11 @@ def _bars_restoring(kind: str, settings: Mapping[str, Any]) -> bool:
 
 def _difference(found: State, now: State, text: str) -> list[str]:
     """The desired count may also be what a run leaves when it has done its work."""
-    if now.desired in {found.desired, max(1, found.desired)} and (now.scaling, now.tags) == (found.scaling, ()):
+    if now.desired in {found.desired, max(1, found.desired)} and (now.scaling, now.delay, now.tags) == (
+        found.scaling,
+        found.delay,
+        (),
+    ):
         return []
     return [f"{text}: found {found.told()}; now {now.told()}"]
 

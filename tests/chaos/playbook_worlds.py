@@ -65,9 +65,11 @@ class State:
     desired: int
     scaling: dict[str, Any] | None
     tags: tuple[str, ...]
+    delay: str = ""
 
     def told(self) -> str:
-        return f"desired {self.desired}, autoscaling {self.scaling}, tags {list(self.tags)}"
+        drain = f"deregistration delay {self.delay} s"
+        return f"desired {self.desired}, autoscaling {self.scaling}, {drain}, tags {list(self.tags)}"
 
 
 def make(sandbox: Sandbox, world: World) -> State:
@@ -102,7 +104,10 @@ def look(sandbox: Sandbox) -> State:
         {key: targets[0].get(key) for key in ("MinCapacity", "MaxCapacity", "SuspendedState")} if targets else None
     )
     tags = sorted(tag["key"] for tag in service.get("tags", []) if tag["key"].startswith(TAG_PREFIX))
-    return State(int(service["desiredCount"]), scaling, tuple(tags))
+    group = service["loadBalancers"][0]["targetGroupArn"]
+    attributes = sandbox.boto3("elbv2").describe_target_group_attributes(TargetGroupArn=group)["Attributes"]
+    delay = next((one["Value"] for one in attributes if one["Key"] == "deregistration_delay.timeout_seconds"), "")
+    return State(int(service["desiredCount"]), scaling, tuple(tags), delay)
 
 
 def healthy_points(sandbox: Sandbox) -> tuple[bool, dict[str, int] | str]:

@@ -115,6 +115,7 @@ class World:
         self.protected: dict[str, datetime] = {}
         self.scalable: dict[str, Any] | None = None
         self.targets: list[dict[str, Any]] = []
+        self.delay = "300"
         self.logs: dict[str, list[str]] = {}
         self.missing: list[str] = []
         self.overrides: dict[str, list[Answer]] = {}
@@ -212,9 +213,10 @@ class World:
                     }
                 ]
             },
-            "elbv2:DescribeTargetGroupAttributes": {
-                "Attributes": [{"Key": "deregistration_delay.timeout_seconds", "Value": "300"}]
+            "elbv2:DescribeTargetGroupAttributes": lambda params: {
+                "Attributes": [{"Key": "deregistration_delay.timeout_seconds", "Value": self.delay}]
             },
+            "elbv2:ModifyTargetGroupAttributes": self._modify_group,
             "elbv2:DescribeTargetHealth": lambda params: {"TargetHealthDescriptions": self.targets},
             "logs:GetLogEvents": self._log_events,
         }
@@ -254,6 +256,10 @@ class World:
             key: params[key] for key in ("MinCapacity", "MaxCapacity", "SuspendedState") if key in params
         }
         self.scalable = {**(self.scalable or {}), **kept}
+        return {}
+
+    def _modify_group(self, params: dict[str, Any]) -> Mapping[str, Any]:
+        self.delay = params["Attributes.member.1.Value"]
         return {}
 
     def _log_events(self, params: dict[str, Any]) -> Mapping[str, Any] | Fault:

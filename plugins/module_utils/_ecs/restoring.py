@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import Claim, claims_in
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import read_delay, write_delay
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import scale
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
@@ -62,9 +63,9 @@ class Restoration:
 
     `claim`: tags that the service must carry, or it is not this run's to touch. `own` is how the `startedBy` of the
     run's one-off tasks of `family` begins: they are ended first. `desired_count` None leaves the count, `autoscaling`
-    None the autoscaling. `remove_tags` are removed in the end. `timeout`: seconds until all tasks that are ending must
-    have ended, before the service is started again. `only_from_zero`: a service that has been started again, which may
-    be healthy and serve by now, keeps its count.
+    None the autoscaling. `deregistration_delays` are seconds by target group. `remove_tags` are removed in the end.
+    `timeout`: seconds until all tasks that are ending must have ended, before the service is started again.
+    `only_from_zero`: a service that has been started again, which may be healthy and serve by now, keeps its count.
     """
 
     cluster: str
@@ -74,6 +75,7 @@ class Restoration:
     family: str | None = None
     desired_count: int | None = None
     autoscaling: Mapping[str, Any] | None = None
+    deregistration_delays: Mapping[str, int] = field(default_factory=dict)
     remove_tags: Sequence[str] = field(default_factory=list)
     timeout: float = 600.0
     only_from_zero: bool = False
@@ -122,6 +124,10 @@ def restore(
         wanted = replace(wanted, desired_count=None if now.get("desiredCount") else wanted.desired_count)
     if wanted.desired_count and int(found.get("desiredCount", 0)) < wanted.desired_count and not check_mode:
         _await_ending(aws, wanted=wanted, say=say, clock=clock)
+    delayed, kept_short = _lengthen_drain(aws, wanted=wanted, check_mode=check_mode)
+    if kept_short:
+        # All else is put back; the tags stay, so that the next run puts back the rest.
+        wanted = replace(wanted, remove_tags=[])
     result = scale(
         aws,
         cluster=wanted.cluster,
@@ -131,14 +137,44 @@ def restore(
         autoscaling=wanted.autoscaling,
         remove_tags=wanted.remove_tags,
         expected=Expected(wanted.claim),
-        wait=False,
         check_mode=check_mode,
         clock=clock,
     )
     if not wanted.remove_tags and not check_mode:
         _give_up(aws, wanted=wanted, arn=str(found["serviceArn"]))
-    changed = bool(result["changed"] or stopped)
-    return {**result, "stopped": stopped, "changed": changed, "done": wanted.done}
+    changed = bool(result["changed"] or stopped or delayed)
+    if kept_short:
+        raise OperationFailed(
+            f"Could not restore {wanted.name} in all: {' '.join(map(str, kept_short))} Its tags stay: put that right,"
+            " then run the playbook again.",
+            details={"stopped": stopped, "changed": changed},
+        )
+    return {**result, "deregistration_delays": delayed, "stopped": stopped, "changed": changed, "done": wanted.done}
+
+
+def _lengthen_drain(
+    aws: Aws, *, wanted: Restoration, check_mode: bool
+) -> tuple[dict[str, dict[str, int | None]], list[OperationFailed]]:
+    """Put the deregistration delays back: what was changed ({before, after} by target group), and what could not be."""
+    changed: dict[str, dict[str, int | None]] = {}
+    failed: list[OperationFailed] = []
+    for arn, seconds in wanted.deregistration_delays.items():
+        before = read_delay(aws, arn=arn)
+        if before == seconds:
+            continue
+        if not check_mode:
+            # Minutes may have passed since the claim was looked at: the delay may be another run's by now.
+            found = find_service(aws, cluster=wanted.cluster, service=wanted.service)
+            Expected(wanted.claim).require(found, doing=f"restore {wanted.name}")
+            try:
+                write_delay(aws, arn=arn, seconds=seconds)
+            except OperationFailed as error:
+                if error.code == "TargetGroupNotFound":
+                    continue
+                failed.append(error)
+                continue
+        changed[arn] = {"before": before, "after": seconds}
+    return changed, failed
 
 
 def _told(known: Described) -> str:
@@ -342,7 +378,6 @@ def claim_first(aws: Aws, *, wanted: Restoration, own: Mapping[str, str], clock:
         tags=own,
         takes_over=list(wanted.claim),
         expected=Expected(wanted.claim),
-        wait=False,
         clock=clock,
     )
     return replace(wanted, claim=own)

@@ -19,6 +19,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import servic
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claiming import claim_exclusively
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import read_delay, write_delay
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.exactly_once import exactly_once
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
@@ -346,6 +347,30 @@ class _Scaling:
             services.remove_tags(self.aws, cluster=self.cluster, service=self.service, arn=arn, keys=keys)
         self.result.update(changed=True, tags_removed=keys)
 
+    def shorten_drain(self, delays: Mapping[str, int]) -> None:
+        """Set the deregistration delays, as far as that goes: a drain that takes longer harms nothing but the time."""
+        for arn, seconds in delays.items():
+            before = read_delay(self.aws, arn=arn)
+            if before == seconds:
+                continue
+            try:
+                if not self.check_mode:
+                    self._write_delay(arn, seconds)
+            except OperationFailed as error:
+                if not error.code:
+                    # Not AWS's refusal of this call: the service is no longer ours, or AWS cannot be reached.
+                    raise
+                self.result["warnings"].append(f"{error} Going on: stopping the tasks may take that much longer.")
+                continue
+            self.result["changed"] = True
+            self.result["deregistration_delays"][arn] = {"before": before, "after": seconds}
+
+    def _write_delay(self, arn: str, seconds: int) -> None:
+        self.write(
+            lambda: write_delay(self.aws, arn=arn, seconds=seconds),
+            happened=lambda: read_delay(self.aws, arn=arn) == seconds,
+        )
+
     def move_autoscaling(self, wanted: Mapping[str, Any]) -> bool:
         """Whether it had to be written. Without a scalable target there is nothing to move."""
         if self.state is None or not scaling_state.register_params(self.state, wanted):
@@ -407,16 +432,17 @@ def scale(
     tags: Mapping[str, str] | None = None,
     remove_tags: Sequence[str] = (),
     takes_over: Sequence[str] = (),
+    deregistration_delays: Mapping[str, int] | None = None,
     expected: Expected | None = None,
-    wait: bool = True,
-    timeout: float = 900,
+    wait_for: float | None = None,
     check_mode: bool = False,
     clock: Clock | None = None,
 ) -> dict[str, Any]:
-    """Tags, suspension, count, wait, resumption, tags again: in this order, writing only what differs.
+    """Tags, drain, suspension, count, wait, resumption, tags again: in this order, writing only what differs.
 
     What it takes to restore is on the service before anything moves; the autoscaling is resumed only when the count is
-    back, because RegisterScalableTarget moves the count into its limits (facts.md C.8). Seconds throughout.
+    back, because RegisterScalableTarget moves the count into its limits (facts.md C.8). `wait_for`: for how many
+    seconds to wait at most until the tasks followed the count; None does not wait.
     Returns what the module returns. Raises OperationFailed; what was done until then stays done, and `changed` in its
     details tells whether anything was. Tags that were written must still be there after the wait: if somebody wrote
     others over them, the service is theirs.
@@ -444,6 +470,7 @@ def scale(
         "tags_written": {},
         "tags_removed": [],
         "claimed": False,
+        "deregistration_delays": {},
         "waited": 0.0,
         "warnings": [],
     }
@@ -458,6 +485,7 @@ def scale(
             steps.claim(found, written, takes_over)
         else:
             steps.write_tags(arn, written)
+        steps.shorten_drain(deregistration_delays or {})
         if suspend_autoscaling and steps.state is not None:
             moved = steps.move_autoscaling(scaling_state.with_switches(steps.state, suspended=True))
             if moved and not check_mode:
@@ -465,8 +493,8 @@ def scale(
                 previous = int(find_service(aws, cluster=cluster, service=service).get("desiredCount", 0))
         if desired_count is not None:
             steps.set_count(previous, desired_count)
-        if desired_count is not None and wait and not check_mode:
-            steps.wait(desired_count, timeout)
+        if desired_count is not None and wait_for is not None and not check_mode:
+            steps.wait(desired_count, wait_for)
             still = find_service(aws, cluster=cluster, service=service)
             Expected(tags or {}).require(still, doing=doing)
         else:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import read_delay
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
 
@@ -93,7 +94,7 @@ def read_targets(aws: Aws, *, service: Mapping[str, Any]) -> list[dict[str, Any]
                 raise
             entry["problem"] = f"target group {arn} does not exist"
             continue
-        entry["deregistration_delay"] = _deregistration_delay(aws, arn=arn)
+        entry["deregistration_delay"] = read_delay(aws, arn=arn)
     return groups
 
 
@@ -125,21 +126,6 @@ def _health_check(aws: Aws, *, arn: str) -> dict[str, Any] | None:
             "protocol": group.get("HealthCheckProtocol"),
         }
     return None
-
-
-def _deregistration_delay(aws: Aws, *, arn: str) -> int | None:
-    try:
-        answer = aws.call(
-            "elbv2",
-            "DescribeTargetGroupAttributes",
-            doing=f"read the deregistration delay of target group {arn}",
-            TargetGroupArn=arn,
-        )
-    except OperationFailed:
-        return None
-    values = {entry["Key"]: entry["Value"] for entry in answer.get("Attributes", [])}
-    delay = values.get("deregistration_delay.timeout_seconds")
-    return int(delay) if delay is not None else None
 
 
 def unhealthy_targets(groups: Iterable[Mapping[str, Any]], *, addresses: set[str]) -> list[str]:

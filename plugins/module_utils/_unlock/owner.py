@@ -24,6 +24,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import 
 
 __all__ = [
     "AUTOSCALING",
+    "DEREGISTRATION_DELAY",
     "DESIRED_COUNT",
     "STATE_KEYS",
     "controller_name",
@@ -38,7 +39,8 @@ _PREFIX = "wwhd.qdrant_ops:"
 # What it takes to restore the service, beside the claims (their keys are in _ecs/claims.py).
 DESIRED_COUNT = f"{_PREFIX}desired_count"
 AUTOSCALING = f"{_PREFIX}autoscaling"
-STATE_KEYS = (DESIRED_COUNT, AUTOSCALING)
+DEREGISTRATION_DELAY = f"{_PREFIX}deregistration_delay"
+STATE_KEYS = (DESIRED_COUNT, AUTOSCALING, DEREGISTRATION_DELAY)
 
 
 def controller_pid() -> int:

@@ -10,7 +10,6 @@ Private to wwhd.qdrant_ops. Pure, but for the run's name, which the caller gives
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,8 +18,18 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking import mask
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock import cleaner
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs import normalised, timeouts_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.kept import (
+    AUTOSCALING_SAMPLE,
+    DELAYS_SAMPLE,
+    autoscaling_from_tag,
+    autoscaling_to_tag,
+    delays_from_tag,
+    delays_to_tag,
+    to_shorten,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import (
     AUTOSCALING,
+    DEREGISTRATION_DELAY,
     DESIRED_COUNT,
     STATE_KEYS,
     held_by_another,
@@ -28,40 +37,10 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner impo
     run_id_of,
 )
 
-__all__ = ["autoscaling_from_tag", "autoscaling_to_tag", "make_plan"]
+__all__ = ["make_plan"]
 
-_SUSPENDED = (
-    "dynamic_scaling_in_suspended",
-    "dynamic_scaling_out_suspended",
-    "scheduled_scaling_suspended",
-)
-_NO_AUTOSCALING = "none"
-_AUTOSCALING_SAMPLE = "min=1 max=4 in=false out=false scheduled=false"
 # Seconds that a run may need beyond its phases' time-outs: a cleaner that is stopped, restoring, Ansible itself.
 _LEASE_MARGIN = 600
-
-
-def autoscaling_to_tag(state: Mapping[str, Any] | None) -> str:
-    """The autoscaling state in a tag value's alphabet: as in `_AUTOSCALING_SAMPLE`, or `none`."""
-    if not state:
-        return _NO_AUTOSCALING
-    suspended = state.get("suspended_state") or {}
-    flags = [str(bool(suspended.get(name))).lower() for name in _SUSPENDED]
-    return f"min={state['min_capacity']} max={state['max_capacity']} in={flags[0]} out={flags[1]} scheduled={flags[2]}"
-
-
-def autoscaling_from_tag(text: str) -> dict[str, Any] | None:
-    """The state that `autoscaling_to_tag` wrote; None for `none`. Raises ValueError for anything else."""
-    found = re.fullmatch(r"min=(\d+) max=(\d+) in=(true|false) out=(true|false) scheduled=(true|false)", text)
-    if text == _NO_AUTOSCALING:
-        return None
-    if not found:
-        raise ValueError(text)
-    return {
-        "min_capacity": int(found[1]),
-        "max_capacity": int(found[2]),
-        "suspended_state": {name: found[3 + index] == "true" for index, name in enumerate(_SUSPENDED)},
-    }
 
 
 def _service_refusals(service: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> Iterable[str]:
@@ -271,9 +250,41 @@ def _kept_autoscaling(
     except ValueError:
         return None, (
             f"The tag {AUTOSCALING} of the service {service.get('service_name')}, which an unfinished run wrote, is"
-            f" {kept!r} and cannot be read: correct it (as in: {_AUTOSCALING_SAMPLE}), or remove it to keep the"
+            f" {kept!r} and cannot be read: correct it (as in: {AUTOSCALING_SAMPLE}), or remove it to keep the"
             " autoscaling as it is now."
         )
+
+
+def _drain(
+    options: Mapping[str, Any], info: Mapping[str, Any], *, unfinished: bool
+) -> tuple[dict[str, int], dict[str, int], list[str]]:
+    """The deregistration delays for this run, those to put back after it (both in seconds by target group), and what is
+    to be said: nothing of it is worth a refusal. What an unfinished run wrote down is what there was."""
+    service = info.get("service") or {}
+    groups = info.get("targets") or []
+    idle = not int(service.get("desired_count") or 0) and not any(group.get("targets") for group in groups)
+    shorter, kept = to_shorten(groups, how="never" if idle else str(options.get("fast_drain") or "auto"))
+    text = (service.get("tags") or {}).get(DEREGISTRATION_DELAY) if unfinished else None
+    said = []
+    if shorter:
+        said.append(
+            f"The load balancer would hold a task that stops for up to {max(kept.values())} s: for this run that is"
+            f" shortened to {max(shorter.values())} s (deregistration delay), and then put back."
+        )
+    if text is None:
+        return shorter, kept, said
+    arns = [str(group["target_group_arn"]) for group in groups]
+    try:
+        earlier, unknown = delays_from_tag(text, arns=arns)
+    except ValueError:
+        fault = (
+            f"The tag {DEREGISTRATION_DELAY} of the service {service.get('service_name')}, which an unfinished run"
+            f" wrote, is {text!r} and cannot be read (as in: {DELAYS_SAMPLE}): look whether its target groups have"
+            " the deregistration delay that they should."
+        )
+        return {}, {}, [fault]
+    said += [f"Not the service's target group any more, so its deregistration delay is left: {one}." for one in unknown]
+    return shorter, {**kept, **earlier}, said
 
 
 def _warnings(service: Mapping[str, Any], log: Mapping[str, str] | None) -> Iterable[str]:
@@ -316,6 +327,7 @@ def make_plan(
     run_id = run_id_of(claim) if claim else run_id
     current = int(service.get("desired_count") or 0)
     original = _kept_count(tags, current) if claim else current
+    shorter, delays, drain_warnings = _drain(options, info, unfinished=claim is not None)
     autoscaling, autoscaling_fault = (
         _kept_autoscaling(service, info.get("autoscaling")) if claim else (info.get("autoscaling"), None)
     )
@@ -380,12 +392,19 @@ def make_plan(
         "stop": not inspect and not restore_only,
         "autoscaling": autoscaling,
         "claim": {own.key: own.value},
-        "tags": {own.key: own.value, DESIRED_COUNT: str(original), AUTOSCALING: autoscaling_to_tag(autoscaling)},
+        "tags": {
+            own.key: own.value,
+            DESIRED_COUNT: str(original),
+            AUTOSCALING: autoscaling_to_tag(autoscaling),
+            DEREGISTRATION_DELAY: delays_to_tag(delays),
+        },
+        "fast_drain": shorter,
+        "deregistration_delays": delays,
         "takes_over": [earlier.key for earlier in claims],
         "earlier_claims": {earlier.key: earlier.value for earlier in claims},
         "tag_keys": [own.key, *(earlier.key for earlier in claims), *STATE_KEYS],
         "timeouts": {**timeouts, "clean": clean_timeout},
-        "warnings": list(_warnings(service, log)),
+        "warnings": [*_warnings(service, log), *drain_warnings],
         "to_check": _to_check(options, info, network, log),
         "network": network,
         "file_system_id": volume["file_system_id"] if volume else None,

@@ -98,7 +98,7 @@ def happen(folder: Path, story: Story, *, seed: int = 0) -> Ending:
     faulthandler.dump_traceback_later(_STORY_LIMIT, exit=True, file=sys.__stderr__ or sys.stderr)
     with controller(folder, seed=seed) as operator:
         story.build(operator.world)
-        before = operator.world.scaling()
+        before = operator.world.scaling(), operator.world.drain()
         operator.watched = story.watched
         trouble = _Trouble(operator, story.troubles, ending)
         operator.around(before=trouble.before, after=trouble.after)
@@ -168,8 +168,8 @@ def _not_restored(operator: Controller, before: object) -> Iterator[str]:
         yield f"the desired count is {service.desired} in the end"
     if not service.steady:
         yield f"the service is not healthy in the end: {world.told()}"
-    if world.scaling() != before:
-        yield f"the autoscaling was {before} and is {world.scaling()}"
+    if (world.scaling(), world.drain()) != before:
+        yield f"autoscaling and deregistration delay were {before} and are {(world.scaling(), world.drain())}"
     if world.tags_left():
         yield f"tags are left: {', '.join(world.tags_left())}"
 

@@ -20,7 +20,7 @@ IN_THE_WORLD = (
 )  # fmt: skip
 WRITES = (
     "ecs:TagResource", "ecs:UpdateService", "ecs:RunTask", "ecs:RegisterTaskDefinition", "ecs:UntagResource",
-    "application-autoscaling:RegisterScalableTarget",
+    "application-autoscaling:RegisterScalableTarget", "elbv2:ModifyTargetGroupAttributes",
 )  # fmt: skip
 FAMILY = "clear-qdrant-locks"
 

@@ -145,6 +145,11 @@ class VirtualWorld:
             scheduler.set_desired(self.engine, self.service, desired)
             self.witness.operator_acts, self.witness.wished_at = False, self.clock.now()
 
+    def drain(self) -> float:
+        """The deregistration delay of the service's target group, in seconds."""
+        group = str(self.service.load_balancers[0]["targetGroupArn"])
+        return self.cloud.target_group(world.REGION, group).delay
+
     def scaling(self) -> tuple[int, int, dict[str, bool]] | None:
         found = self.cloud.scalable_target(world.REGION, f"service/{world.CLUSTER}/{world.SERVICE}")
         if found is None:

@@ -17,7 +17,11 @@ from integration.playbooks.operators import Operator
 from sandbox import store
 from sandbox.client import Sandbox
 
-ROUND = ["TagResource", "UpdateService", "RegisterTaskDefinition", "RunTask", "UpdateService", "UntagResource"]
+# The drain that serves nobody is shortened first, and put back before the tag that tells it goes.
+ROUND = [
+    "TagResource", "ModifyTargetGroupAttributes", "UpdateService", "RegisterTaskDefinition", "RunTask", "UpdateService",
+    "ModifyTargetGroupAttributes", "UntagResource",
+]  # fmt: skip
 
 
 def at(sandbox: Sandbox) -> dict[str, str]:

@@ -247,11 +247,18 @@ ARNS = {
     "UpdateService": lambda params: f"service/{params['cluster']}/{params['service']}",
     "TagResource": lambda params: params["resourceArn"].split(":", 5)[5],
     "UntagResource": lambda params: params["resourceArn"].split(":", 5)[5],
+    "ModifyTargetGroupAttributes": lambda params: params["TargetGroupArn"].split(":", 5)[5],
     "RunTask": lambda params: params["taskDefinition"].split(":", 5)[5],
     "StopTask": lambda params: f"task/{params['cluster']}/{params['task'].rsplit('/', 1)[-1]}",
     "GetLogEvents": lambda params: f"log-group:{params['logGroupName']}:log-stream:{params['logStreamName']}",
 }
-FILLED = {"CLUSTER": world.CLUSTER, "SERVICE": world.SERVICE, "LOG_GROUP": world.LOG_GROUP}
+# A name that is the end of another one comes after it.
+FILLED = {
+    "TARGET_GROUP": world.TARGET_GROUP,
+    "CLUSTER": world.CLUSTER,
+    "SERVICE": world.SERVICE,
+    "LOG_GROUP": world.LOG_GROUP,
+}
 
 
 def assert_within(policy: str, calls: list[dict[str, Any]]) -> None:
@@ -274,7 +281,9 @@ def assert_within(policy: str, calls: list[dict[str, Any]]) -> None:
         )
         assert all(fnmatchcase(key, "wwhd.qdrant_ops:*") for key in keys), call
         assert bool(keys) is (operation in ("TagResource", "UntagResource"))
-    assert {"UpdateService", "TagResource", "UntagResource", "RunTask", "GetLogEvents"} <= judged
+    assert {
+        "UpdateService", "TagResource", "UntagResource", "RunTask", "GetLogEvents", "ModifyTargetGroupAttributes",
+    } <= judged  # fmt: skip
 
 
 def foreign_names(sandbox: Sandbox) -> dict[str, Any]:

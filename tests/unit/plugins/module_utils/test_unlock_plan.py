@@ -14,14 +14,11 @@ import pytest
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import foreign_text
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import (
     AUTOSCALING,
+    DEREGISTRATION_DELAY,
     DESIRED_COUNT,
     new_claim,
 )
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.plan import (
-    autoscaling_from_tag,
-    autoscaling_to_tag,
-    make_plan,
-)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.plan import make_plan
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 VOLUME = {
@@ -356,23 +353,73 @@ def test_only_what_the_service_does_not_use_is_looked_up() -> None:
     }
 
 
+SHORT, OTHER = "wwhd/0123456789abcdef", "old/fedcba9876543210"
+GROUP_ARN = f"arn:aws:elasticloadbalancing:us-west-2:1:targetgroup/{SHORT}"
+
+
+def group(delay: int | None, *states: str) -> dict[str, Any]:
+    return {
+        "target_group_arn": GROUP_ARN,
+        "deregistration_delay": delay,
+        "targets": [{"state": state} for state in states],
+    }
+
+
 @pytest.mark.parametrize(
-    "state",
+    ("found", "tag", "options", "shorter", "kept"),
     [
-        None,
-        {
-            "min_capacity": 0,
-            "max_capacity": 12,
-            "suspended_state": {
-                "dynamic_scaling_in_suspended": False,
-                "dynamic_scaling_out_suspended": True,
-                "scheduled_scaling_suspended": False,
-            },
-        },
+        (group(300, "unhealthy"), None, {}, 0, 300),
+        (group(300, "healthy"), None, {}, None, None),
+        (group(300, "healthy"), None, {"fast_drain": "always"}, 10, 300),
+        (group(300, "unhealthy"), None, {"fast_drain": "never"}, None, None),
+        (group(None, "unhealthy"), None, {}, None, None),  # these credentials may not read it
+        (group(0, "unhealthy"), None, {}, None, None),
+        (group(0, "unhealthy"), f"{SHORT}=300", {}, None, 300),  # an unfinished run has shortened it
+        (group(0, "healthy"), f"{SHORT}=300", {"fast_drain": "never"}, None, 300),
+        (group(300, "draining"), "none", {}, 0, 300),
     ],
 )
-def test_autoscaling_survives_the_tag(state: dict[str, Any] | None) -> None:
-    assert autoscaling_from_tag(autoscaling_to_tag(state)) == state
+def test_a_drain_that_serves_nobody_is_shortened_and_the_delay_written_down(
+    found: dict[str, Any], tag: str | None, options: dict[str, Any], shorter: int | None, kept: int | None
+) -> None:
+    tags = {**claimed(), DEREGISTRATION_DELAY: tag} if tag else {}
+    made = plan(info(service={"tags": tags}, targets=[found]), **options)
+    assert made["fast_drain"] == ({} if shorter is None else {GROUP_ARN: shorter})
+    assert made["deregistration_delays"] == ({} if kept is None else {GROUP_ARN: kept})
+    assert made["tags"][DEREGISTRATION_DELAY] == ("none" if kept is None else f"{SHORT}={kept}")
+    assert DEREGISTRATION_DELAY in made["tag_keys"]
+    assert (shorter is not None) == any("shortened to" in said for said in made["warnings"])
+
+
+def test_a_service_that_is_stopped_has_nothing_to_drain() -> None:
+    assert plan(info(service={"desired_count": 0}, targets=[group(300)]))["fast_drain"] == {}
+    assert plan(info(service={"desired_count": 0}, targets=[group(300, "draining")]))["fast_drain"] != {}
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [
+        (f"{SHORT}=5m", "'wwhd/0123456789abcdef=5m' and cannot be read (as in: my-targets/"),
+        (f"{OTHER}=300", "Not the service's target group any more, so its deregistration delay is left: old/"),
+    ],
+)
+def test_a_delay_that_nobody_can_put_back_is_told(tag: str, said: str) -> None:
+    tags = {**claimed(), DEREGISTRATION_DELAY: tag}
+    made = plan(info(service={"tags": tags}, targets=[group(0)]), takeover=True)
+    assert (made["refusals"], made["deregistration_delays"]) == ([], {})
+    assert said in " ".join(made["warnings"])
+
+
+def test_what_finds_no_room_in_the_tag_is_not_shortened() -> None:
+    groups = [
+        {**group(300), "target_group_arn": f"arn:aws:elasticloadbalancing:r:1:targetgroup/{'n' * 32}/{number:016x}"}
+        for number in range(6)
+    ]
+    made = plan(info(targets=groups))
+    assert (
+        list(made["fast_drain"]) == list(made["deregistration_delays"]) == [g["target_group_arn"] for g in groups[:4]]
+    )
+    assert len(made["tags"][DEREGISTRATION_DELAY]) <= 256
 
 
 def test_foreign_tasks_are_named_and_the_own_cleaner_is_not_one() -> None:

@@ -18,7 +18,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import place
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import held_by_another
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_restore import main
-from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import CLUSTER, SERVICE, World, task, task_arn
+from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import CLUSTER, GROUP, SERVICE, World, task, task_arn
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
 
@@ -75,6 +75,37 @@ def test_a_run_that_ended_well_gives_back_only_its_tags() -> None:
     assert writes(aws) == ["UntagResource"]
     assert world.service["tags"] == tagged({"team": "search"})
     assert outcome.result["outcome"] == "restored"
+
+
+def test_the_drain_is_put_back_before_the_tag_that_tells_it_goes() -> None:
+    world = claimed(World(tasks=[task(1)]))
+    world.delay = "0"
+    outcome, aws = restore(world, deregistration_delays={GROUP: 300})
+    assert not outcome.failed, outcome.msg
+    assert writes(aws) == ["ModifyTargetGroupAttributes", "UntagResource"]
+    assert world.delay == "300"
+    assert outcome.result["deregistration_delays"] == {GROUP: {"before": 0, "after": 300}}
+
+
+def test_where_the_drain_cannot_be_put_back_all_else_is_and_the_tags_stay() -> None:
+    world = claimed(World(desired=0))
+    world.delay = "0"
+    world.overrides["elbv2:ModifyTargetGroupAttributes"] = [Fault("AccessDenied", "not authorized")]
+    outcome, aws = restore(world, desired_count=1, deregistration_delays={GROUP: 300})
+    assert outcome.failed
+    assert f"set the deregistration delay of target group {GROUP} to 300 s" in outcome.msg
+    assert "Its tags stay" in outcome.msg
+    assert writes(aws)[1:] == ["UpdateService", "TagResource"]  # the claim is given up: the next run need not wait
+    assert {tag["key"] for tag in world.service["tags"]} >= {*KEYS}
+
+
+def test_a_target_group_that_was_deleted_has_nothing_to_put_back() -> None:
+    world = claimed(World(tasks=[task(1)]))
+    world.delay = "0"
+    world.overrides["elbv2:ModifyTargetGroupAttributes"] = [Fault("TargetGroupNotFound", "not found")]
+    outcome, aws = restore(world, deregistration_delays={GROUP: 300})
+    assert not outcome.failed, outcome.msg
+    assert writes(aws)[-1] == "UntagResource"
 
 
 def test_what_is_not_ours_is_left_alone() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_scale import main
-from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import CLUSTER, SERVICE, World, task, task_arn
+from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import CLUSTER, GROUP, SERVICE, World, task, task_arn
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
 
@@ -172,6 +172,35 @@ def test_resuming_above_the_count_is_a_warning() -> None:
     outcome, _aws = scale(world, suspend_autoscaling=False)
     assert outcome.changed
     assert "may raise its desired count from 0 to its minimum, 1" in str(outcome.warnings)
+
+
+def test_the_drain_is_shortened_before_the_count_is_changed() -> None:
+    world = World(tasks=[task(1)])
+    outcome, aws = scale(world, desired_count=0, wait=False, deregistration_delays={GROUP: 0})
+    assert [call.operation for call in aws.writes] == ["elbv2:ModifyTargetGroupAttributes", "ecs:UpdateService"]
+    assert world.delay == "0"
+    assert outcome.result["deregistration_delays"] == {GROUP: {"before": 300, "after": 0}}
+    assert outcome.result["diff"]["before"]["deregistration_delays"] == {GROUP: 300}
+    again, aws = scale(world, desired_count=0, wait=False, deregistration_delays={GROUP: 0})
+    assert (again.changed, aws.writes) == (False, [])
+
+
+def test_a_drain_that_may_not_be_shortened_is_a_warning() -> None:
+    world = World(tasks=[task(1)])
+    world.overrides["elbv2:ModifyTargetGroupAttributes"] = [Fault("AccessDenied", "not authorized")]
+    outcome, _aws = scale(world, desired_count=0, wait=False, deregistration_delays={GROUP: 0})
+    assert (outcome.failed, world.service["desiredCount"]) == (False, 0)
+    assert f"set the deregistration delay of target group {GROUP} to 0 s" in str(outcome.warnings)
+    assert "Going on" in str(outcome.warnings)
+
+
+@pytest.mark.parametrize("delay", [-1, 3601, "soon", True, 1.5])
+def test_a_delay_that_aws_would_refuse_is_refused(delay: Any) -> None:
+    outcome, aws = scale(World(), deregistration_delays={GROUP: delay, "my-targets": 3})
+    assert outcome.failed
+    assert f"must be 0 to 3600 whole seconds, not {delay!r}" in outcome.msg
+    assert "'my-targets', which is not the ARN of a target group" in outcome.msg
+    assert aws.calls == []
 
 
 def test_no_wait_returns_at_once() -> None:
