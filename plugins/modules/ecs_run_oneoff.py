@@ -16,6 +16,8 @@ description:
     is the tasks' C(startedBy) and gives the calls' client tokens. It stands for one kind of task; whether overrides are
     the same is not compared.
   - Where AWS has no capacity or limits the rate of calls, it tries again until O(capacity_timeout) has passed.
+  - O(guard) is looked at before each call that starts tasks, and with O(wait) while they start and run; what it finds
+    then stops them.
   - It fails unless all of O(count) tasks were started; those that were are in RV(tasks) of the failure, and go on.
 author:
   - wwhd team (@wwhd)

@@ -191,6 +191,7 @@ def _started_and_awaited(
         wait,
         cluster=run.task.cluster,
         tasks=[str(item["task_arn"]) for item in started["tasks"]],
+        guard=run.task.guard,
         stop_on_interrupt=started["started"] if stop else (),
     )
     try:

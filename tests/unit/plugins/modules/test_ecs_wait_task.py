@@ -315,6 +315,18 @@ def test_waiting_until_it_runs(state: dict[str, Any], fails: bool) -> None:
     assert clock.now < 5
 
 
+def test_of_several_that_should_run_one_that_fails_ends_the_wait() -> None:
+    clock = FakeClock()
+    other = {**task("STOPPED", "STOPPED", 5, **ENDED), "taskArn": ARN.replace(ID, "other")}
+    outcome, _aws = run(
+        [seen(task("PENDING"), other)], tasks=[ARN, ARN.replace(ID, "other")], state="running", clock=clock
+    )
+    assert outcome.failed
+    assert "Task other" in outcome.msg
+    assert ID not in outcome.msg
+    assert clock.now == 0
+
+
 def test_several_tasks_are_judged_one_by_one() -> None:
     other = {**task("STOPPED", "STOPPED", 5, **ENDED), "taskArn": ARN.replace(ID, "other")}
     good = task("STOPPED", "STOPPED", 0, **ENDED)
@@ -401,6 +413,18 @@ def test_containers_without_a_known_stream_have_no_logs(configuration: dict[str,
     assert not outcome.failed
     assert outcome.result["logs"] == {}
     assert "logs:GetLogEvents" not in aws.operations
+
+
+def test_without_a_prefix_the_stream_is_named_by_dockers_id() -> None:
+    end = task("STOPPED", "STOPPED", 0, **ENDED)
+    end["containers"][0]["runtimeId"] = "3f1c0ffee"
+    outcome, aws = run(
+        [seen(task("PENDING")), seen(end)],
+        logs=Logs(["done"]),
+        container={"logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "g"}}},
+    )
+    assert outcome.result["logs"] == {"cleaner": ["done"]}
+    assert {params["logStreamName"] for params in aws.params("logs:GetLogEvents")} == {"3f1c0ffee"}
 
 
 def test_logs_can_be_left_out() -> None:
