@@ -389,6 +389,7 @@ def wait_for_health(
             done=lambda _answer: course.successes >= rules.successes,
             timeout=rules.timeout,
             hopeless=lambda answer: answer.error if answer.hopeless else None,
+            tell=lambda answer: f"{mask(request.url)}: {course.last['error'] or f'{answer.status}, as wanted'}",
             pace=Pace(quick=rules.interval, slow=rules.interval, growth=1.0),
             clock=clock,
         )

@@ -32,6 +32,7 @@ from ansible.module_utils.urls import make_context
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import hide_secrets
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -493,6 +494,7 @@ def tally(labels: Mapping[str, int]) -> str:
 
 def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> None:
     """The body of a `main()` that is not AWS's: do the work, turn the one exception into the one way to fail."""
+    hide_secrets(module)
     try:
         result = work()
     except OperationFailed as error:

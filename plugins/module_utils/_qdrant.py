@@ -101,6 +101,7 @@ class Qdrant:
         self._clock = clock
         self._deadline = clock.monotonic() + timeout
         self._outcomes: Counter[str] = Counter()
+        self._troubled = False
 
     def call(
         self, method: str, path: str, *, doing: str, body: Mapping[str, Any] | None = None, since: str | None = None
@@ -159,6 +160,7 @@ class Qdrant:
                 lambda: self._attempt(request),
                 done=lambda answer: not _retriable(answer) and not answer.hopeless,
                 hopeless=lambda answer: answer.error if answer.hopeless else None,
+                tell=self._told,
                 timeout=max(0.0, self._deadline - self._clock.monotonic()),
                 pace=_PACE,
                 clock=self._clock,
@@ -171,6 +173,14 @@ class Qdrant:
             raise OperationFailed(
                 f"Could not {doing} of {self.shown}{when}: {said}{counted}. {advice(answer)}"
             ) from ended
+
+    def _told(self, answer: Answer) -> str | None:
+        """A server that answers at once is no news; only one that had not answered is."""
+        if _retriable(answer):
+            self._troubled = True
+            return f"{self.shown}: {answer.error or f'status {answer.status}'}"
+        recovered, self._troubled = self._troubled, False
+        return f"{self.shown}: it answers" if recovered else None
 
     def _unauthorised(self, answer: Answer, document: Any, *, doing: str) -> str:
         said = f"{answer.status}: {_reason(document, answer)}"

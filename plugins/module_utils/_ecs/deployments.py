@@ -24,6 +24,11 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services impo
     primary_deployment,
     task_view,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.states import (
+    deployment_line,
+    target_lines,
+    task_lines,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tails import newest_first, with_tails
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets import (
     addresses_of,
@@ -94,6 +99,10 @@ class Look:
         )
         targets = tuple((target["id"], target["state"]) for group in self.targets or [] for target in group["targets"])
         return deployments, tuple(sorted(map(repr, map(task_fingerprint, self.tasks)))), targets
+
+    def told(self, deployment_id: str) -> list[str]:
+        deployment = deployment_line(self.deployment(deployment_id), deployment_id=deployment_id)
+        return [deployment, *task_lines(self.tasks), *target_lines(self.targets or [])]
 
 
 def needs_deployment(
@@ -332,6 +341,7 @@ def redeploy(
             done=lambda look: arrived(look, goal),
             hopeless=lambda look: hopeless_because(look, goal),
             fingerprint=Look.fingerprint,
+            tell=lambda look: look.told(goal.deployment_id),
             timeout=timeout,
             pace=_PACE,
             clock=clock,

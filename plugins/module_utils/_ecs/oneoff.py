@@ -30,6 +30,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.shapes import
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import describe, list_arns, short_id
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import WaitFor, wait_for_tasks
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import say
 
 __all__ = ["OneOff", "client_token", "presentable_task", "run_and_wait", "run_once", "started_by"]
 
@@ -317,6 +318,8 @@ def _start(
         elapsed = clock.monotonic() - start
         if elapsed >= task.capacity_timeout:
             raise _refused(task, failures, refusal=refusal, elapsed=elapsed)
+        said = "; ".join(map(_failure_text, failures)) or str(refusal)
+        say(f"ECS has not started {task.task_definition} yet: {said}")
         pause = min(_LONGEST_PAUSE, 1.6 ** min(looks, 10)) * (0.5 + jitter() / 2)
         clock.sleep(min(pause, max(_SHORTEST_PAUSE, task.capacity_timeout - elapsed)))
 

@@ -22,6 +22,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.logs import LogReader, drain, streams_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.reasons import hint_for_task
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.shapes import joined, nearest
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.states import missing_lines, task_lines
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
     describe,
     is_gone,
@@ -210,6 +211,7 @@ def wait_for_tasks(aws: Aws, *, spec: WaitFor, region: str | None, clock: Clock 
             done=done,
             hopeless=hopeless,
             fingerprint=lambda look: tuple(task_fingerprint(task) for task in look.tasks.values()),
+            tell=_told,
             timeout=spec.timeout,
             pace=_PACE,
             clock=clock,
@@ -236,6 +238,10 @@ def wait_for_tasks(aws: Aws, *, spec: WaitFor, region: str | None, clock: Clock 
         ]
         raise OperationFailed(_with_tails(" ".join(sentences), result, spec.log_lines), details=result)
     return result
+
+
+def _told(look: _Look) -> list[str]:
+    return [*task_lines(look.tasks.values()), *missing_lines(list(look.missing_for))]
 
 
 def _failed(watch: _Watch, task: Mapping[str, Any]) -> bool:
@@ -349,6 +355,7 @@ def _stop(
         seen = poll(
             watch.look,
             done=lambda now: all(is_gone(task) for name, task in now.tasks.items() if name in names),
+            tell=_told,
             timeout=_STOP_TIMEOUT,
             pace=_PACE,
             clock=watch.clock,
