@@ -19,7 +19,7 @@ from ansible.module_utils.common.parameters import remove_values
 
 __all__ = ["PLACE", "Changes", "hide_secrets", "say"]
 
-PLACE = "WWHD_QDRANT_OPS_PROGRESS"
+PLACE = "QDRANT_OPS_PROGRESS_FILE"
 # The listener shows less of a line; this only keeps what is written at once small.
 _LONGEST = 2000
 

@@ -57,6 +57,7 @@ options:
     default: 20
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.guard
   - amazon.aws.common.modules
   - amazon.aws.region.modules

@@ -86,6 +86,7 @@ options:
     default: 5
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.http_options
 attributes:
   check_mode:

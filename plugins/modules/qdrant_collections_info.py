@@ -78,6 +78,7 @@ options:
     default: 15
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.http_options
 attributes:
   check_mode:

@@ -10,6 +10,7 @@ Private to wwhd.qdrant_ops. The module runs in Ansible's own way; a thread besid
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import tempfile
@@ -30,9 +31,11 @@ from ansible.utils.display import Display
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import PLACE
 
-__all__ = ["Curtain", "Listener", "ProgressAction", "Said", "read_line", "readable"]
+__all__ = ["Curtain", "Listener", "ProgressAction", "Said", "held_back", "read_line", "readable"]
 
-# Seconds until a module's states are shown: one that is quicker says enough by its result.
+# Seconds until a module's states are shown: one that is quicker says enough by its result. The operator's environment
+# may have another number, or `off`.
+_SETTING = "QDRANT_OPS_PROGRESS"
 _HELD_BACK = 5.0
 _LOOK_EVERY = 0.2
 _MOST_HELD = 20
@@ -75,6 +78,18 @@ def read_line(line: bytes) -> Said | None:
         return None
 
 
+def held_back(setting: str | None) -> float | None:
+    """Seconds until states are shown; None for never. What is neither a number nor a word for never counts as unset."""
+    given = (setting or "").strip().lower()
+    if given in ("off", "no", "false", "never"):
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        return _HELD_BACK
+    return seconds if 0 <= seconds < math.inf else _HELD_BACK
+
+
 @dataclass
 class Curtain:
     """Decides what is shown when. `opens` is a moment on the clock whose time `pass_on` is given."""
@@ -108,9 +123,15 @@ class Listener:
     had been said until then, and removes the file. Should the process be killed, Ansible removes its folder.
     """
 
-    def __init__(self, show: Callable[[Said], None], *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        show: Callable[[Said], None],
+        *,
+        after: float = _HELD_BACK,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._show, self._monotonic = show, monotonic
-        self._curtain = Curtain(opens=monotonic() + _HELD_BACK)
+        self._curtain = Curtain(opens=monotonic() + after)
         self._over = threading.Event()
         self._rest = b""
         self._place: Path | None = None
@@ -195,10 +216,12 @@ class ProgressAction(NormalAction):
     """Runs the module of its own name as Ansible runs any, and shows what it says meanwhile."""
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        if not self._can_be_shown():
+        after = held_back(os.environ.get(_SETTING))
+        if after is None or not self._can_be_shown():
             return self._run(tmp, task_vars)
         host = str((task_vars or {}).get("inventory_hostname", "localhost"))
-        with Listener(_Shown(host, heading=self._task.get_name() if _banner_comes_late() else None)) as place:
+        shown = _Shown(host, heading=self._task.get_name() if _banner_comes_late() else None)
+        with Listener(shown, after=after) as place:
             if place is None:
                 return self._run(tmp, task_vars)
             given = self._task.environment
