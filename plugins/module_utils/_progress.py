@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible.module_utils.common.parameters import remove_values
 
-__all__ = ["PLACE", "Changes", "hide_secrets", "say"]
+__all__ = ["PLACE", "Changes", "hide_secrets", "is_heard", "say"]
 
 PLACE = "QDRANT_OPS_PROGRESS_FILE"
 # The listener shows less of a line; this only keeps what is written at once small.
@@ -31,6 +31,11 @@ def hide_secrets(module: Any) -> None:
     global _hidden  # noqa: PLW0603  a module is a process, and has one set of secrets
     # amazon.aws's module is a shell around Ansible's.
     _hidden = frozenset(getattr(module, "_module", module).no_log_values)
+
+
+def is_heard() -> bool:
+    """Whether somebody listens: what costs a call of its own is worth it only then."""
+    return bool(os.environ.get(PLACE))
 
 
 def say(text: str, *, always: bool = False) -> None:
