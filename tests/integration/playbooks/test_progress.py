@@ -132,13 +132,13 @@ def test_lines_of_several_hosts_are_on_the_terminal_while_their_modules_wait(tmp
         play = Play(tmp_path / "play", [health(server.url + "/{{ inventory_hostname }}")], hosts=("one", "two"))
         with play.on_a_terminal() as (process, until):
             for host in ("one", "two"):
-                until(f" {host} {server.url}/{host}: 503")
+                until(f" {host} {server.url}/{host} is not healthy: 503")
             seen.set()
             output = until("PLAY RECAP")
             assert process.wait(SECONDS) == 0, output
     for host in ("one", "two"):
         texts = [text for of, text in shown(output) if of == host]
-        assert texts == [f"{server.url}/{host}: 503", f"{server.url}/{host}: 200, as wanted"]
+        assert texts == [f"{server.url}/{host} is not healthy: 503", f"{server.url}/{host} answers as wanted"]
     assert output.index("TASK [Ask]") < output.index(" one http")
     assert play.leftovers() == []
 
@@ -147,7 +147,10 @@ def test_in_a_pipe_the_default_callback_has_the_lines_between_its_own(tmp_path: 
     with serve(replies(DOWN, DOWN, Reply(200, {}))) as server:
         done = Play(tmp_path / "play", [health(server.url)]).run(QDRANT_OPS_PROGRESS="0")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert shown(done.stdout) == [("one", f"{server.url}: 503"), ("one", f"{server.url}: 200, as wanted")]
+    assert shown(done.stdout) == [
+        ("one", f"{server.url} is not healthy: 503"),
+        ("one", f"{server.url} answers as wanted"),
+    ]
     assert done.stdout.index("TASK [Ask]") < done.stdout.index(server.url) < done.stdout.index("ok: [one]")
 
 
@@ -156,7 +159,7 @@ def test_where_the_name_of_the_task_comes_late_the_lines_have_it(tmp_path: Path)
         done = Play(tmp_path / "play", [health(server.url)]).run(
             QDRANT_OPS_PROGRESS="0", ANSIBLE_DISPLAY_SKIPPED_HOSTS="0"
         )
-    assert shown(done.stdout)[:2] == [("one", "Ask:"), ("one", f"{server.url}: 503")]
+    assert shown(done.stdout)[:2] == [("one", "Ask:"), ("one", f"{server.url} is not healthy: 503")]
     assert done.stdout.index(" one Ask:") < done.stdout.index("TASK [Ask]")
 
 
@@ -164,7 +167,10 @@ def test_a_callback_that_writes_json_is_left_whole(tmp_path: Path) -> None:
     with serve(replies(DOWN, Reply(200, {}))) as server:
         done = Play(tmp_path / "play", [health(server.url)]).run(QDRANT_OPS_PROGRESS="0", **json_callback(tmp_path))
     assert json.loads(done.stdout)["results"][0]["attempts"] == 2
-    assert [text for _host, text in shown(done.stderr)] == [f"{server.url}: 503", f"{server.url}: 200, as wanted"]
+    assert [text for _host, text in shown(done.stderr)] == [
+        f"{server.url} is not healthy: 503",
+        f"{server.url} answers as wanted",
+    ]
 
 
 def test_what_runs_a_job_in_awx_has_the_lines_as_events(tmp_path: Path) -> None:
@@ -186,8 +192,8 @@ def test_what_runs_a_job_in_awx_has_the_lines_as_events(tmp_path: Path) -> None:
     events = [json.loads(path.read_text()) for path in (play.folder / "artifacts/job/job_events").glob("*.json")]
     lines = [event["stdout"] for event in sorted(events, key=lambda event: event["counter"])]
     assert [text for line in lines for _host, text in shown(line)] == [
-        f"{server.url}: 503",
-        f"{server.url}: 200, as wanted",
+        f"{server.url} is not healthy: 503",
+        f"{server.url} answers as wanted",
     ]
 
 
@@ -280,7 +286,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
     with serve(lambda asked: DOWN) as server:
         play = Play(tmp_path / "play", [health(server.url, timeout=100)])
         with play.on_a_terminal(QDRANT_OPS_PROGRESS="0") as (process, until):
-            until(f"{server.url}: ")
+            until(f"{server.url} is not healthy")
             assert len(play.leftovers()) == 1
             os.killpg(process.pid, signal.SIGINT)
             until("User interrupted execution")
@@ -298,7 +304,7 @@ UNLOCK = [
     r"deployment ecs-svc/\d+: IN_PROGRESS, \d of 1 running",
     r"task \w{32} \(wwhd-backend:1\): RUNNING",
     r"deployment ecs-svc/\d+: COMPLETED, 1 of 1 running",
-    r"http://\S+/health: 200, as wanted",
+    r"http://\S+/health answers as wanted",
 ]
 
 

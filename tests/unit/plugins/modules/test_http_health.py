@@ -1,45 +1,24 @@
-"""http_health as Ansible runs it, against real servers and a clock that only sleeping moves."""
+"""http_health as Ansible runs it, against real servers and a clock that only sleeping moves: the wait."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wwhd.qdrant_ops.plugins.modules.http_health import main
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.health_client import DOWN, OK, ask, health, script
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock
 from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import (
     Asked,
     Reply,
-    SmallServer,
     free_port,
     self_signed,
     serve,
 )
-
-OK = Reply(200, {"status": "healthy"})
-DOWN = Reply(503, "no healthy target")
-
-
-def health(url: str, *, clock: FakeClock | None = None, check: bool = False, **args: Any) -> Outcome:
-    return run_module(main, {"url": url, "use_proxy": False, **args}, clock=clock or FakeClock(), check=check)
-
-
-def script(*replies: Reply) -> Any:
-    """Answers with each reply in turn, and for ever with the last."""
-    rest = list(replies)
-    return lambda asked: rest.pop(0) if len(rest) > 1 else rest[0]
-
-
-def ask(replies: Iterable[Reply], **args: Any) -> tuple[Outcome, SmallServer]:
-    with serve(script(*replies)) as server:
-        return health(f"{server.url}/health", **args), server
 
 
 @pytest.mark.parametrize("check", [False, True])
@@ -55,10 +34,15 @@ def test_a_healthy_address_is_asked_once(check: bool) -> None:
         "latency": 0.0,
         "url": f"{server.url}/health",
         "content_type": "application/json",
+        "headers": result["last"]["headers"],
         "body": '{"status": "healthy"}',
         "json": {"status": "healthy"},
         "error": None,
+        "address": None,
+        "addresses": [],
     }
+    assert result["last"]["headers"]["content-length"] == "21"
+    assert result["outcomes"] == {"healthy": 1}
     assert result["history"] == [{"at": "2026-11-23T15:00:00.000Z", "status": 200, "error": None, "latency": 0.0}]
 
 
@@ -100,10 +84,12 @@ def test_the_time_is_up() -> None:
     clock = FakeClock()
     with starts_after(9, DOWN, port=port, clock=clock):
         outcome = health(url, clock=clock, timeout=11, successes=2, json={"status": "healthy"})
+    server = f"server: {outcome.result['last']['headers']['server']}, content-type: text/html; charset=utf-8"
     assert outcome.failed
     assert outcome.msg == (
         f'GET {url} was not healthy within 11 s: wanted status 200, status = "healthy", 2 times in a row; the last '
-        "answer was status 503 after 0 s with the body 'no healthy target' (12 attempts: 9 connection refused, "
+        f"answer was status 503 after 0 s ({server}) with the body 'no healthy target' (12 attempts in 11 s: "
+        "9 connection refused, "
         "3 \N{MULTIPLICATION SIGN} 503). A load balancer says so when no target is registered, and a service while it "
         "starts: check the targets' health and the container's log."
     )
@@ -116,7 +102,7 @@ def test_no_time_is_one_attempt() -> None:
     outcome, server = ask([DOWN], timeout=0)
     assert outcome.failed
     assert len(server.asked) == 1
-    assert "(1 attempt: 1 \N{MULTIPLICATION SIGN} 503)" in outcome.msg
+    assert "(1 attempt in 0 s: 1 \N{MULTIPLICATION SIGN} 503)" in outcome.msg
 
 
 def test_nearly_enough_in_a_row_is_not_enough() -> None:
@@ -141,7 +127,7 @@ def test_a_body_that_is_not_json_is_a_failed_attempt() -> None:
 def test_another_value_than_wanted_is_named() -> None:
     outcome, _server = ask([Reply(200, {"status": "starting", "n": 1})], json={"status": "healthy"}, timeout=2)
     assert outcome.failed
-    assert '(3 attempts: 3 \N{MULTIPLICATION SIGN} 200 but status = "starting")' in outcome.msg
+    assert '(3 attempts in 2 s: 3 \N{MULTIPLICATION SIGN} 200 but status = "starting")' in outcome.msg
     assert "check what the address answers, or correct json" in outcome.msg
 
 
@@ -243,6 +229,14 @@ def test_odd_text_in_the_answer_does_no_harm() -> None:
         ({"max_latency": -0.1}, "max_latency is -0.1"),
         ({"successes": 0}, "successes is 0"),
         ({"status": [2000]}, "status has 2000"),
+        ({"status": ["200-"]}, "status has 200-, which is not an HTTP status"),
+        ({"status": []}, "status is empty"),
+        ({"give_up_status": ["no"]}, "give_up_status has no, which is not an HTTP status"),
+        ({"response_headers": {"X-A": {"than": 1}}}, "response_headers: 'X-A' has the test 'than'"),
+        ({"body_matches": "("}, "body_matches is '(', which is not a regular expression"),
+        ({"ciphers": ["NO-SUCH"]}, "ciphers is ['NO-SUCH'], of which OpenSSL here knows none"),
+        ({"every_address": True, "unix_socket": "/s"}, "every_address is given with unix_socket"),
+        ({"method": "POST", "body": 3, "body_format": "form-urlencoded"}, "body is no form"),
         ({"json": {"a": {"matches": "["}}}, "which is not a regular expression"),
         ({"json": {"a..b": 1}}, "'a..b' is not a path at '..b'"),
         ({"ca_path": "/no/such.pem"}, "ca_path is '/no/such.pem', which is not a file"),
@@ -258,62 +252,3 @@ def test_bad_arguments_are_refused_before_any_attempt(args: dict[str, Any], word
     assert outcome.msg.endswith((".", "null."))
     assert "attempts" not in outcome.result
     assert server.asked == []
-
-
-def test_userinfo_is_masked_everywhere() -> None:
-    with serve(lambda asked: Reply(503, f"you said {asked.headers.get('authorization')}")) as server:
-        url = server.url.replace("//", "//operator:tops%40cret@") + "/health?token=qu3ry-t0ken&deep=1"
-        outcome = health(url, timeout=1, force_basic_auth=True)
-    text = json.dumps(outcome.result)
-    assert outcome.failed
-    sent = server.asked[0].headers["authorization"]
-    assert sent.startswith("Basic ")
-    assert server.asked[0].path == "/health?token=qu3ry-t0ken&deep=1"
-    for secret in ("tops", "operator", "qu3ry", sent.split()[1]):
-        assert secret not in text
-    shown = f"http://***@127.0.0.1:{server.port}/health?token=***&deep=***"
-    assert f"GET {shown}" in outcome.msg
-    assert outcome.result["last"]["url"] == shown.replace("***@", "")
-    assert outcome.result["invocation"]["module_args"]["url"] == shown
-
-
-def test_nothing_secret_reaches_the_systems_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    logged: list[str] = []
-    monkeypatch.setattr(AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(f"{msg} {log_args}"))
-    with serve(script(OK)) as server:
-        headers = {"X-Own": "als0s3cret"}
-        for url, login in (
-            (server.url.replace("//", "//operator:tops%40cret@"), {}),
-            (server.url, {"url_username": "u", "url_password": "pa55word"}),
-        ):
-            assert not health(f"{url}/health?token=qu3ry-t0ken", headers=headers, **login).failed
-    assert "timeout" in "".join(logged)
-    for secret in ("tops", "qu3ry", "als0s3cret", "pa55word"):
-        assert secret not in "".join(logged)
-
-
-def test_a_short_secret_blanks_nothing_but_itself() -> None:
-    with serve(lambda asked: Reply(200, {"status": "true", "count": 240})) as server:
-        url = f"{server.url}/health?t=4"
-        outcome = health(url, headers={"X-Own": "true", "X-Other": "1"}, url_username="u", url_password="0")
-    assert outcome.result["last"]["json"] == {"status": "true", "count": 240}
-    assert outcome.result["last"]["status"] == 200
-    arguments = outcome.result["invocation"]["module_args"]
-    assert arguments["headers"] == {"X-Own": "***", "X-Other": "***"}
-    assert (arguments["url_password"], arguments["url"]) == ("***", f"{server.url}/health?t=***")
-
-
-def test_headers_that_may_be_secrets_are_masked_and_harmless_ones_are_not() -> None:
-    def answer(asked: Asked) -> Reply:
-        return Reply(503, {"token": asked.headers["authorization"].split()[1], "kind": asked.headers["accept"]})
-
-    with serve(answer) as server:
-        headers = {"Authorization": "Bearer tops3cret", "X-Own": "als0s3cret", "Accept": "application/json"}
-        outcome = health(server.url, timeout=0, headers=headers, url_username="u", url_password="pa55word")
-    text = json.dumps(outcome.result)
-    assert server.asked[0].headers["authorization"] == "Bearer tops3cret"
-    for secret in ("tops3cret", "als0s3cret", "pa55word"):
-        assert secret not in text
-    assert outcome.result["last"]["json"]["kind"] == "application/json"
-    assert outcome.result["last"]["content_type"] == "application/json"
-    assert outcome.result["invocation"]["module_args"]["headers"]["Accept"] == "application/json"
