@@ -118,6 +118,10 @@ def health(url: str, **more: Any) -> dict[str, Any]:
     return {"name": "Ask", "wwhd.qdrant_ops.http_health": {"url": url, "use_proxy": False, "interval": 0.2, **more}}
 
 
+def down_and_up(url: str) -> list[str]:
+    return [f"{url} is not healthy: 503", f"{url} answers as wanted"]
+
+
 # --- Where it is seen ------------------------------------------------------------------------------------------------
 
 
@@ -138,7 +142,7 @@ def test_lines_of_several_hosts_are_on_the_terminal_while_their_modules_wait(tmp
             assert process.wait(SECONDS) == 0, output
     for host in ("one", "two"):
         texts = [text for of, text in shown(output) if of == host]
-        assert texts == [f"{server.url}/{host} is not healthy: 503", f"{server.url}/{host} answers as wanted"]
+        assert texts == down_and_up(f"{server.url}/{host}")
     assert output.index("TASK [Ask]") < output.index(" one http")
     assert play.leftovers() == []
 
@@ -167,10 +171,7 @@ def test_a_callback_that_writes_json_is_left_whole(tmp_path: Path) -> None:
     with serve(replies(DOWN, Reply(200, {}))) as server:
         done = Play(tmp_path / "play", [health(server.url)]).run(QDRANT_OPS_PROGRESS="0", **json_callback(tmp_path))
     assert json.loads(done.stdout)["results"][0]["attempts"] == 2
-    assert [text for _host, text in shown(done.stderr)] == [
-        f"{server.url} is not healthy: 503",
-        f"{server.url} answers as wanted",
-    ]
+    assert [text for _host, text in shown(done.stderr)] == down_and_up(server.url)
 
 
 def test_what_runs_a_job_in_awx_has_the_lines_as_events(tmp_path: Path) -> None:
@@ -191,10 +192,7 @@ def test_what_runs_a_job_in_awx_has_the_lines_as_events(tmp_path: Path) -> None:
         )  # fmt: skip
     events = [json.loads(path.read_text()) for path in (play.folder / "artifacts/job/job_events").glob("*.json")]
     lines = [event["stdout"] for event in sorted(events, key=lambda event: event["counter"])]
-    assert [text for line in lines for _host, text in shown(line)] == [
-        f"{server.url} is not healthy: 503",
-        f"{server.url} answers as wanted",
-    ]
+    assert [text for line in lines for _host, text in shown(line)] == down_and_up(server.url)
 
 
 # --- What is not shown -----------------------------------------------------------------------------------------------
