@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The states of tasks, services, deployments and targets as lines for an operator who watches a wait.
+"""The states of tasks and services as lines for an operator who watches a wait.
 
 Private to wwhd.qdrant_ops. Pure: AWS's answers in (camelCase), one line a thing out. A line that reads the same as at
 the look before is not shown again, so nothing in it may change without meaning anything (no seconds, no counters).
@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
 
-__all__ = ["deployment_line", "missing_lines", "service_line", "target_lines", "task_line", "task_lines"]
+__all__ = ["missing_lines", "service_line", "task_line", "task_lines"]
 
 # More tasks than these are told by how many are in which state.
 _TASKS_NAMED = 5
@@ -55,35 +55,10 @@ def missing_lines(names: Sequence[str]) -> list[str]:
     return [f"task {name}: not known to ECS yet" for name in names]
 
 
-def _counts(counted: Mapping[str, Any]) -> list[str]:
-    running, desired, pending = (int(counted.get(f"{key}Count") or 0) for key in ("running", "desired", "pending"))
-    return [f"{running} of {desired} running", *([f"{pending} pending"] if pending else [])]
-
-
 def service_line(service: Mapping[str, Any]) -> str:
     """`service wwhd-backend: 1 of 0 running`."""
     status = service.get("status")
+    running, desired, pending = (int(service.get(f"{key}Count") or 0) for key in ("running", "desired", "pending"))
     words = [str(status)] if status not in (None, "ACTIVE") else []
-    return f"service {service.get('serviceName')}: {', '.join(words + _counts(service))}"
-
-
-def deployment_line(deployment: Mapping[str, Any] | None, *, deployment_id: str) -> str:
-    """`deployment ecs-svc/123: IN_PROGRESS, 0 of 1 running, 1 pending, 2 failed`."""
-    if deployment is None:
-        return f"deployment {deployment_id}: not listed by ECS"
-    words = [str(deployment.get("rolloutState") or deployment.get("status")), *_counts(deployment)]
-    failed = int(deployment.get("failedTasks") or 0)
-    words += [f"{failed} failed"] if failed else []
-    if deployment.get("rolloutState") == "FAILED" and deployment.get("rolloutStateReason"):
-        words.append(str(deployment["rolloutStateReason"]))
-    return f"deployment {deployment_id}: {', '.join(words)}"
-
-
-def target_lines(groups: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A line a target of a load balancer, as `read_targets` gives them."""
-    return [
-        f"target {target.get('id')}:{target.get('port')}: {target.get('state')}"
-        + (f" ({target['reason']})" if target.get("reason") else "")
-        for group in groups
-        for target in group.get("targets", [])
-    ]
+    words += [f"{running} of {desired} running", *([f"{pending} pending"] if pending else [])]
+    return f"service {service.get('serviceName')}: {', '.join(words)}"

@@ -299,9 +299,8 @@ UNLOCK = [
     r"task \w{32} \(wwhd-backend:1\): \w+, to be stopped",
     r"task \w{32} \(wwhd-backend:1\): (DEPROVISIONING|STOPPED).* ended with exit code",
     r"task \w{32} \(clear-qdrant-locks:\d+\): .*cleaner ended with exit code 0",
-    r"deployment ecs-svc/\d+: IN_PROGRESS, \d of 1 running",
-    r"task \w{32} \(wwhd-backend:1\): RUNNING",
-    r"deployment ecs-svc/\d+: COMPLETED, 1 of 1 running",
+    r"Deployment ecs-svc/\d+: rollout IN_PROGRESS, running \d of 1",
+    r"Deployment ecs-svc/\d+: rollout COMPLETED, running 1 of 1",
     r"http://\S+/health answers as wanted",
 ]
 

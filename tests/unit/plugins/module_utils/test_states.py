@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.states import (
-    deployment_line,
     missing_lines,
     service_line,
-    target_lines,
     task_line,
     task_lines,
 )
@@ -80,43 +78,7 @@ def test_tasks_that_ecs_does_not_know() -> None:
     assert missing_lines(list("abcdef")) == ["6 tasks are not known to ECS yet"]
 
 
-@pytest.mark.parametrize(
-    ("given", "line"),
-    [
-        ({"rolloutState": "IN_PROGRESS", "desiredCount": 1}, "IN_PROGRESS, 0 of 1 running"),
-        (
-            {"rolloutState": "IN_PROGRESS", "desiredCount": 2, "runningCount": 1, "pendingCount": 1, "failedTasks": 2},
-            "IN_PROGRESS, 1 of 2 running, 1 pending, 2 failed",
-        ),
-        (
-            {"rolloutState": "FAILED", "rolloutStateReason": "tasks failed to start.", "desiredCount": 1},
-            "FAILED, 0 of 1 running, tasks failed to start.",
-        ),
-        ({"status": "PRIMARY", "desiredCount": 1, "runningCount": 1}, "PRIMARY, 1 of 1 running"),
-        (None, "not listed by ECS"),
-    ],
-)
-def test_a_deployment(given: dict[str, Any] | None, line: str) -> None:
-    assert deployment_line(given, deployment_id="ecs-svc/1") == f"deployment ecs-svc/1: {line}"
-
-
 def test_a_service() -> None:
     counts = {"serviceName": "wwhd-backend", "desiredCount": 0, "runningCount": 1, "pendingCount": 0}
     assert service_line({**counts, "status": "ACTIVE"}) == "service wwhd-backend: 1 of 0 running"
     assert service_line({**counts, "status": "DRAINING"}) == "service wwhd-backend: DRAINING, 1 of 0 running"
-
-
-def test_targets() -> None:
-    groups = [
-        {
-            "targets": [
-                {"id": "10.20.0.3", "port": 8000, "state": "initial", "reason": "Elb.RegistrationInProgress"},
-                {"id": "10.20.0.4", "port": 8000, "state": "healthy", "reason": None},
-            ]
-        },
-        {"problem": "target group x does not exist", "targets": []},
-    ]
-    assert target_lines(groups) == [
-        "target 10.20.0.3:8000: initial (Elb.RegistrationInProgress)",
-        "target 10.20.0.4:8000: healthy",
-    ]
