@@ -85,13 +85,16 @@ def environment(python: str, *, name: str, packages: Iterable[str]) -> Path:
         return place
     base = interpreter(python)
     variables = {**tool_environment(), **pip_config.as_uv_environment(pip_config.read(PYTHON))}
-    for command in (
+    commands: tuple[list[str | Path], ...] = (
         [BIN / "uv", "venv", "--quiet", "--clear", "--python", base, place],
         [BIN / "uv", "pip", "install", "--quiet", "--python", place / "bin" / "python", *packages],
-    ):
+    )
+    for command in commands:
         done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=SECONDS)
         if done.returncode != 0:
-            raise MissingError(f"{' and '.join(packages)} cannot be installed for Python {python}: {done.stderr[-400:]}")
+            raise MissingError(
+                f"{' and '.join(packages)} cannot be installed for Python {python}: {done.stderr[-400:]}"
+            )
     stamp.write_text(wanted)
     return place
 
@@ -191,7 +194,9 @@ def _run(found: Core, words: list[str], *, home: Path) -> str:
         cwd=home, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=SECONDS,
     )  # fmt: skip
     if done.returncode != 0:
-        raise BrokenError(f"{words[0]} of core {found.version} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise BrokenError(
+            f"{words[0]} of core {found.version} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
     return done.stdout
 
 
@@ -227,9 +232,9 @@ def document(pairs: list[Pair], targets: Iterable[str]) -> str:
             "",
             "Written by `make matrix`. A row is an ansible-core with the Python that it ran on, a column the Python that",
             "the modules ran on, with the newest boto3 that can be installed there. *works* means: ansible-doc reads every",
-            "module, every module starts and answers under that Python, and these targets of `tests/integration/targets`",
-            f"pass against the sandbox: {', '.join(f'`{target}`' for target in targets)}. *unsupported* is what that",
-            "core's own ansible-test does not take for modules.",
+            "module, every module starts and answers under that Python, and these targets pass against the sandbox:",
+            f"{', '.join(f'`{target}`' for target in targets)}.",
+            "*unsupported* is what that core's own ansible-test does not take for modules.",
             "",
             *table(pairs),
             "",
@@ -250,7 +255,9 @@ def chosen(words: list[str]) -> list[tuple[str, tuple[str, ...]]]:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pairs", nargs="*", help="CORE or CORE/PYTHON, such as 2.17/3.9 (default: all, and the document)")
+    parser.add_argument(
+        "pairs", nargs="*", help="CORE or CORE/PYTHON, such as 2.17/3.9 (default: all, and the document)"
+    )
     parser.add_argument("--target", action="append", help="an integration target to play, or all")
     given = parser.parse_args(arguments)
     targets = tuple(given.target or DEFAULT_TARGETS)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs plays of a test's own with `ansible-playbook`, somewhere else than in the checkout, so without its ansible.cfg."""
+"""Runs plays of a test's own with `ansible-playbook`, outside of the checkout, so without its ansible.cfg."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +35,20 @@ def configuration(sandbox: Sandbox) -> dict[str, str]:
     }
 
 
-def play(
+def starting(
     play_or_text: dict[str, Any] | str,
     *,
     place: Path,
     variables: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
-) -> subprocess.CompletedProcess[str]:
-    """Runs one play, or a playbook's text, in `place`; both outputs are in `stdout`."""
+) -> subprocess.Popen[str]:
+    """Starts one play, or a playbook's text, in `place`; both outputs are in `stdout`."""
     text = play_or_text if isinstance(play_or_text, str) else yaml.safe_dump([play_or_text], sort_keys=False)
     (place / "play.yml").write_text(text)
     (place / "variables.yml").write_text(yaml.safe_dump(dict(variables or {})))
-    # A file rather than a list on the command line: a host's variables are read from a file only.
     (place / "inventory").write_text("testhost ansible_connection=local\n")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_", "PYTEST"))}
-    return subprocess.run(
+    return subprocess.Popen(
         [Path(sys.executable).parent / "ansible-playbook", "-i", "inventory", "-e", "@variables.yml", "play.yml"],
         cwd=place,
         env={
@@ -64,6 +64,24 @@ def play(
             "LC_ALL": "C.UTF-8",
             **(environment or {}),
         },
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS,
-        check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Played:
+    """How it ended."""
+
+    returncode: int
+    stdout: str
+
+
+def play(play_or_text: dict[str, Any] | str, **options: Any) -> Played:
+    """Runs what `starting` starts, to its end."""
+    with starting(play_or_text, **options) as process:
+        try:
+            output, _none = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return Played(process.returncode, output)
