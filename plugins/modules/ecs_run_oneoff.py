@@ -11,11 +11,12 @@ short_description: Run an ECS task once, and only once
 version_added: 0.1.0
 description:
   - Starts a task that belongs to no service, and tells everything that ECS refused.
-  - With O(run_id) it starts nothing twice. A task that the same run id has started in this cluster, alive or ended
-    within the last hour, is returned with RV(reattached) true, and no other is started. The run id is the task's
-    C(startedBy) and gives the call's client token. It stands for one kind of task; whether overrides are the same is
-    not compared.
+  - With O(run_id) it starts nothing twice. Tasks that the same run id has started in this cluster, alive or ended
+    within the last hour, are returned with RV(reattached) true, and only what lacks of O(count) is started. The run id
+    is the tasks' C(startedBy) and gives the calls' client tokens. It stands for one kind of task; whether overrides are
+    the same is not compared.
   - Where AWS has no capacity or limits the rate of calls, it tries again until O(capacity_timeout) has passed.
+  - It fails unless all of O(count) tasks were started; those that were are in RV(tasks) of the failure, and go on.
 author:
   - wwhd team (@wwhd)
 options:
@@ -33,7 +34,7 @@ options:
   network_configuration:
     description:
       - Where the task's network interface comes.
-      - Needed for definitions with C(networkMode=awsvpc), as on Fargate.
+      - This or O(network_from_service) is needed for definitions with C(networkMode=awsvpc), as on Fargate.
     type: dict
     suboptions:
       subnets:
@@ -50,9 +51,17 @@ options:
         description: Whether the task gets a public address.
         type: bool
         default: false
+  network_from_service:
+    description:
+      - The name of a service in O(cluster). The task gets the network that the service's next task would get (subnets,
+        security groups, public address).
+      - Where they are left out, O(launch_type) or O(capacity_provider_strategy) are the service's too, and on Fargate
+        O(platform_version).
+      - Excludes O(network_configuration).
+    type: str
   launch_type:
     description:
-      - Where the task runs. V(FARGATE) unless O(capacity_provider_strategy) is given.
+      - Where the task runs. V(FARGATE) unless O(capacity_provider_strategy) or O(network_from_service) is given.
     type: str
     choices: [FARGATE, EC2, EXTERNAL, MANAGED_INSTANCES]
   capacity_provider_strategy:
@@ -75,12 +84,48 @@ options:
   platform_version:
     description: The Fargate platform version, such as V(1.4.0). By default the latest.
     type: str
+  placement_constraints:
+    description: Which container instances may run the task. Not on Fargate.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      type:
+        description: V(distinctInstance) puts each task on an instance of its own.
+        type: str
+        choices: [distinctInstance, memberOf]
+        required: true
+      expression:
+        description: The instances, in ECS's cluster query language. Needed with V(memberOf).
+        type: str
+  placement_strategy:
+    description: How the tasks are spread over the container instances, the first rule first. Not on Fargate.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      type:
+        description: The kind of rule.
+        type: str
+        choices: [random, spread, binpack]
+        required: true
+      field:
+        description: What V(spread) spreads over (such as V(attribute:ecs.availability-zone)), or what V(binpack) fills
+          (V(cpu) or V(memory)).
+        type: str
   overrides:
     description:
       - What is other than in the definition, as RunTask takes it, in camelCase or snake_case.
       - Values of environment variables are never returned.
     type: dict
     default: {}
+  volume_configurations:
+    description:
+      - EBS volumes to create for the task, as RunTask takes them, in camelCase or snake_case. Each names a volume that
+        the definition has as C(configuredAtLaunch).
+    type: list
+    elements: dict
+    default: []
   run_id:
     description:
       - The name of this run. With it, the module can be repeated safely.
@@ -98,27 +143,65 @@ options:
     description: Whether ECS adds its own tags, such as C(aws:ecs:clusterName).
     type: bool
     default: false
+  enable_execute_command:
+    description: Whether C(aws ecs execute-command) may open a shell in the task's containers.
+    type: bool
+    default: false
   group:
     description: The task's group. By default C(family:<family>).
     type: str
   count:
-    description: How many tasks to start, 1 to 10.
+    description: How many tasks to start. ECS starts 10 a call, so more take several calls.
     type: int
     default: 1
   capacity_timeout:
-    description: For how long to go on when AWS has no capacity or limits the rate of calls, in seconds.
+    description:
+      - For how long to go on when AWS has no capacity or limits the rate of calls, in seconds since the last task that
+        was started. The pauses between are random and grow to 15 seconds.
     type: float
     default: 120
   wait:
     description:
-      - Whether to wait for the task's end, and to fail unless its essential containers exit 0.
+      - Whether to wait for the end of all tasks, and to fail unless their essential containers exit 0.
       - As M(wwhd.qdrant_ops.ecs_wait_task) does it, whose results are then returned too.
+      - The options from O(wait_timeout) on have a meaning only with it.
     type: bool
     default: false
   wait_timeout:
     description: The longest wait for the end, in seconds.
     type: float
     default: 600
+  containers:
+    description: The names of the containers whose exit codes decide. By default the essential ones.
+    type: list
+    elements: str
+  success_codes:
+    description: The exit codes that are a success.
+    type: list
+    elements: int
+    default: [0]
+  logs:
+    description: Whether to read the output of every container from CloudWatch Logs.
+    type: bool
+    default: true
+  log_lines:
+    description: How many of a container's last lines an error message shows.
+    type: int
+    default: 20
+  log_end:
+    description: A text that the last line of each awaited container is known to contain; reading ends with it.
+    type: str
+  stop_on_timeout:
+    description: Whether to stop what has not ended when O(wait_timeout) is over, and to see it gone.
+    type: bool
+    default: false
+  stop_on_interrupt:
+    description:
+      - Whether to stop the tasks that this call has started when the module is told to end while it starts them or
+        waits (SIGTERM, SIGHUP, or SIGINT as Ctrl-C sends it). It asks ECS to stop them, says so, and fails.
+      - Tasks that an earlier run with this O(run_id) had started go on.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
   - wwhd.qdrant_ops.guard
@@ -152,7 +235,32 @@ EXAMPLES = r"""
     wait: true
   register: cleaner
 
-- name: The same with another command, without waiting
+- name: Migrate the database with the network of the service, before it is deployed
+  wwhd.qdrant_ops.ecs_run_oneoff:
+    region: us-west-2
+    cluster: wwhd-cluster
+    task_definition: wwhd-migrate
+    network_from_service: wwhd-backend
+    overrides:
+      container_overrides:
+        - name: migrate
+          command: [alembic, upgrade, head]
+    wait: true
+    wait_timeout: 1800
+    stop_on_timeout: true
+
+- name: Rebuild the index in 25 tasks, and call it a success where there was nothing to do (code 3)
+  wwhd.qdrant_ops.ecs_run_oneoff:
+    region: us-west-2
+    cluster: wwhd-cluster
+    task_definition: wwhd-reindex
+    network_from_service: wwhd-backend
+    count: 25
+    run_id: reindex-20261123
+    wait: true
+    success_codes: [0, 3]
+
+- name: The first again with another command, without waiting
   wwhd.qdrant_ops.ecs_run_oneoff:
     region: us-west-2
     cluster: wwhd-cluster
@@ -167,7 +275,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 task_arn:
-  description: The first task's ARN; null in check mode where a task would be started.
+  description:
+    - The first task's ARN, of those that this call has started if there are any; null in check mode where there is
+      none.
   returned: success
   type: str
   sample: arn:aws:ecs:us-west-2:018025611404:task/wwhd-cluster/0cb1c58f1b5a4f2b8e0d4f0a2c6b7e11
@@ -185,13 +295,19 @@ tasks:
       desired_status: RUNNING
       group: family:clear-qdrant-locks
       started_by: unlock-20261123T150000Z
+started:
+  description: The ARNs of the tasks that this call has started.
+  returned: success
+  type: list
+  elements: str
+  sample: ["arn:aws:ecs:us-west-2:018025611404:task/wwhd-cluster/0cb1c58f1b5a4f2b8e0d4f0a2c6b7e11"]
 reattached:
-  description: Whether the task had been started by an earlier run with this O(run_id).
+  description: Whether tasks that an earlier run with this O(run_id) had started are among RV(tasks).
   returned: success
   type: bool
   sample: false
 failures:
-  description: What ECS refused.
+  description: What ECS refused, when it was asked last; empty once all tasks were started.
   returned: always, once ECS has answered
   type: list
   elements: dict
@@ -233,6 +349,12 @@ log_notes:
   type: list
   elements: str
   sample: []
+stopped:
+  description: The ARNs of tasks that were stopped, because of O(stop_on_timeout) or O(stop_on_interrupt).
+  returned: when O(wait=true)
+  type: list
+  elements: str
+  sample: []
 started_at:
   description: When the module began, in UTC.
   returned: always
@@ -252,75 +374,21 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import (
     hide_environment,
-    refuse,
     timed,
     warn_of,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import ARGUMENT_SPEC as GUARD_SPEC
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import guard_of
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.oneoff import OneOff, run_and_wait
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.oneoff import run_and_wait
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.oneoff_arguments import (
+    refuse_mistakes,
+    task_of,
+    wait_of,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import Listener
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
-_MOST_SUBNETS = 16
-_MOST_SECURITY_GROUPS = 5
-_MOST_TASKS = 10
 
-
-def _spec(params: dict[str, Any]) -> OneOff:
-    network = params["network_configuration"]
-    subnets = network["subnets"] if network else []
-    groups = network["security_groups"] if network else []
-    count = params["count"]
-    refuse(
-        {
-            "cluster is empty.": not params["cluster"],
-            "task_definition is empty.": not params["task_definition"],
-            f"count is {count}: ECS starts 1 to {_MOST_TASKS} tasks a call.": not 1 <= count <= _MOST_TASKS,
-            f"capacity_timeout is {params['capacity_timeout']}: it must be 0 or more seconds.": (
-                params["capacity_timeout"] < 0
-            ),
-            f"wait_timeout is {params['wait_timeout']}: it must be 0 or more seconds.": params["wait_timeout"] < 0,
-            "network_configuration.subnets is empty: give at least one subnet.": bool(network)
-            and not all(subnets or [""]),
-            f"network_configuration.subnets has {len(subnets)} entries: ECS takes {_MOST_SUBNETS}.": (
-                len(subnets) > _MOST_SUBNETS
-            ),
-            f"network_configuration.security_groups has {len(groups)} entries: ECS takes {_MOST_SECURITY_GROUPS}.": (
-                len(groups) > _MOST_SECURITY_GROUPS
-            ),
-            "run_id is empty: leave it out, or give a name.": params["run_id"] == "",
-        }
-    )
-    strategy = params["capacity_provider_strategy"] or []
-    return OneOff(
-        cluster=params["cluster"],
-        task_definition=params["task_definition"],
-        network={
-            "subnets": subnets,
-            **({"securityGroups": groups} if groups else {}),
-            "assignPublicIp": "ENABLED" if network["assign_public_ip"] else "DISABLED",
-        }
-        if network
-        else None,
-        launch_type=params["launch_type"] or (None if strategy else "FARGATE"),
-        capacity_provider_strategy=[
-            {"capacityProvider": item["capacity_provider"], "weight": item["weight"], "base": item["base"]}
-            for item in strategy
-        ],
-        platform_version=params["platform_version"],
-        overrides=params["overrides"],
-        run_id=params["run_id"],
-        tags=params["tags"],
-        propagate_tags=params["propagate_tags"],
-        enable_ecs_managed_tags=params["enable_ecs_managed_tags"],
-        group=params["group"],
-        count=count,
-        capacity_timeout=params["capacity_timeout"],
-        guard=guard_of(params["guard"], cluster=params["cluster"]),
-    )
-
-
-def main(clock: Clock | None = None) -> None:
+def main(clock: Clock | None = None, listener: Listener | None = None) -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "cluster": {"type": "str", "required": True},
@@ -333,6 +401,7 @@ def main(clock: Clock | None = None) -> None:
                     "assign_public_ip": {"type": "bool", "default": False},
                 },
             },
+            "network_from_service": {"type": "str"},
             "launch_type": {"type": "str", "choices": ["FARGATE", "EC2", "EXTERNAL", "MANAGED_INSTANCES"]},
             "capacity_provider_strategy": {
                 "type": "list",
@@ -344,32 +413,67 @@ def main(clock: Clock | None = None) -> None:
                 },
             },
             "platform_version": {"type": "str"},
+            "placement_constraints": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "type": {"type": "str", "choices": ["distinctInstance", "memberOf"], "required": True},
+                    "expression": {"type": "str"},
+                },
+                "required_if": [("type", "memberOf", ["expression"])],
+            },
+            "placement_strategy": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "type": {"type": "str", "choices": ["random", "spread", "binpack"], "required": True},
+                    "field": {"type": "str"},
+                },
+                "required_if": [("type", "binpack", ["field"])],
+            },
             "overrides": {"type": "dict", "default": {}},
+            "volume_configurations": {"type": "list", "elements": "dict", "default": []},
             "run_id": {"type": "str"},
             "tags": {"type": "dict", "default": {}},
             "propagate_tags": {"type": "str", "choices": ["TASK_DEFINITION", "NONE"]},
             "enable_ecs_managed_tags": {"type": "bool", "default": False},
+            "enable_execute_command": {"type": "bool", "default": False},
             "group": {"type": "str"},
             "count": {"type": "int", "default": 1},
             "capacity_timeout": {"type": "float", "default": 120},
             "guard": GUARD_SPEC,
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "float", "default": 600},
+            "containers": {"type": "list", "elements": "str"},
+            "success_codes": {"type": "list", "elements": "int", "default": [0]},
+            "logs": {"type": "bool", "default": True},
+            "log_lines": {"type": "int", "default": 20},
+            "log_end": {"type": "str"},
+            "stop_on_timeout": {"type": "bool", "default": False},
+            "stop_on_interrupt": {"type": "bool", "default": True},
         },
-        mutually_exclusive=[("launch_type", "capacity_provider_strategy")],
+        mutually_exclusive=[
+            ("launch_type", "capacity_provider_strategy"),
+            ("network_configuration", "network_from_service"),
+        ],
         supports_check_mode=True,
     )
     params = dict(module.params)
     module.params["overrides"] = hide_environment(params["overrides"])
 
     def work() -> dict[str, Any]:
+        refuse_mistakes(params)
         result = run_and_wait(
             Aws(module),
-            task=_spec(params),
-            wait_timeout=params["wait_timeout"] if params["wait"] else None,
+            task=task_of(params),
+            wait=wait_of(params),
             region=module.region,
+            stop_on_interrupt=params["stop_on_interrupt"],
             check=module.check_mode,
             clock=clock,
+            listener=listener,
         )
         warn_of((*result.pop("notes"), *result.get("log_notes", [])))
         return result

@@ -15,6 +15,7 @@ description:
     that is never a success. The state of the task and its stopped reason only explain.
   - A task that has ended before the first look is as good as any other, and a task that ECS does not know yet is given
     30 seconds to appear.
+  - Any number of tasks can be awaited together; the wait is over when each of them is where it should be.
 author:
   - wwhd team (@wwhd)
 options:
@@ -52,12 +53,16 @@ options:
     default: [0]
   logs:
     description:
-      - Whether to read the containers' output from CloudWatch Logs, as the task definition's C(awslogs) options say.
+      - Whether to read the output of every container from CloudWatch Logs, as the task definition's C(awslogs) options
+        say. It is read on after the containers' end until nothing new comes.
+      - Of a container that printed more than 50,000 lines, the newest are returned.
       - Logs that can't be read are no failure; RV(log_notes) says why.
     type: bool
     default: true
   log_lines:
-    description: How many of a container's last lines an error message shows.
+    description:
+      - How many of a container's last lines an error message shows, each cut at 1000 characters; of five containers at
+        most. RV(logs) has all of them.
     type: int
     default: 20
   log_end:
@@ -69,6 +74,14 @@ options:
   stop_on_timeout:
     description:
       - Whether to stop what has not ended when O(timeout) is over, and to see it gone (for 150 seconds at most).
+      - Nothing is stopped in check mode.
+    type: bool
+    default: false
+  stop_on_interrupt:
+    description:
+      - Whether to stop the tasks when the module itself is told to end (SIGTERM, SIGHUP, or SIGINT as Ctrl-C sends it).
+        It then asks ECS to stop each task that may live, says so, and fails. It does not wait until they are gone.
+      - Without it, the tasks go on when the module is gone.
       - Nothing is stopped in check mode.
     type: bool
     default: false
@@ -215,7 +228,7 @@ missing:
   elements: str
   sample: []
 logs:
-  description: The output by container's name; of several tasks, one after the other.
+  description: The output by container's name; of several tasks, the one's after the other's.
   returned: when the wait began
   type: dict
   sample: {"cleaner": ["Lock files cleared"]}
@@ -232,7 +245,7 @@ log_notes:
   elements: str
   sample: []
 stopped:
-  description: The ARNs of tasks that were stopped because of O(stop_on_timeout).
+  description: The ARNs of tasks that were stopped, because of O(stop_on_timeout), O(stop_on_interrupt) or O(guard).
   returned: when the wait began
   type: list
   elements: str
@@ -257,7 +270,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aw
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import refuse, timed, warn_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import ARGUMENT_SPEC as GUARD_SPEC
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import guard_of
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import WaitFor, wait_for_tasks
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import Listener, WaitFor, wait_for_tasks
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 
@@ -271,12 +284,14 @@ def _spec(module: AnsibleAWSModule) -> WaitFor:
             f"timeout is {params['timeout']}: it must be 0 or more seconds.": params["timeout"] < 0,
             f"log_lines is {params['log_lines']}: it must be 0 or more.": params["log_lines"] < 0,
             "success_codes is empty: give at least one exit code.": not params["success_codes"],
+            "containers is empty: leave it out, or name at least one.": params["containers"] == [],
             "log_end is empty: leave it out, or give a text.": params["log_end"] == "",
         }
     )
+    tasks = list(dict.fromkeys(params["tasks"]))
     return WaitFor(
         cluster=params["cluster"],
-        tasks=list(dict.fromkeys(params["tasks"])),
+        tasks=tasks,
         state=params["state"],
         timeout=params["timeout"],
         containers=params["containers"],
@@ -285,11 +300,12 @@ def _spec(module: AnsibleAWSModule) -> WaitFor:
         log_lines=params["log_lines"],
         log_end=params["log_end"],
         stop_on_timeout=params["stop_on_timeout"] and not module.check_mode,
+        stop_on_interrupt=tasks if params["stop_on_interrupt"] and not module.check_mode else [],
         guard=None if module.check_mode else guard_of(params["guard"], cluster=params["cluster"]),
     )
 
 
-def main(clock: Clock | None = None) -> None:
+def main(clock: Clock | None = None, listener: Listener | None = None) -> None:
     module = AnsibleAWSModule(
         argument_spec={
             "cluster": {"type": "str", "required": True},
@@ -302,13 +318,14 @@ def main(clock: Clock | None = None) -> None:
             "log_lines": {"type": "int", "default": 20},
             "log_end": {"type": "str"},
             "stop_on_timeout": {"type": "bool", "default": False},
+            "stop_on_interrupt": {"type": "bool", "default": False},
             "guard": GUARD_SPEC,
         },
         supports_check_mode=True,
     )
 
     def work() -> dict[str, Any]:
-        result = wait_for_tasks(Aws(module), spec=_spec(module), region=module.region, clock=clock)
+        result = wait_for_tasks(Aws(module), spec=_spec(module), region=module.region, clock=clock, listener=listener)
         warn_of(result["log_notes"])
         return result
 

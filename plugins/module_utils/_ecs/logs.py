@@ -8,14 +8,14 @@ Private to wwhd.qdrant_ops. Logs explain an end; they never decide it (facts.md 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Observation, Pace, TimedOut, poll
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll
 
 __all__ = ["LogReader", "drain", "streams_of"]
 
@@ -31,22 +31,35 @@ _DRAIN_PACE = Pace(quick=0.3, slow=1.0)
 
 @dataclass
 class LogReader:
-    """One container's stream, read onwards from where the last read ended. `lines` grows."""
+    """One container's stream, read onwards from where the last read ended. `lines` grows; `on_line` gets each once.
+
+    `note` says what is not in `lines`, and why. `failing` says that the last read failed and the next one may not,
+    `closed` that reading on is of no use.
+    """
 
     container: str
     group: str
     stream: str
     lines: list[str] = field(default_factory=list)
     note: str | None = None
+    closed: bool = False
+    failing: bool = False
+    on_line: Callable[[str], None] = lambda line: None
     _token: str | None = None
+    _dropped: int = 0
 
-    def read(self, aws: Aws) -> bool:
-        """Fetch what is new; whether there was anything. A stream that does not exist yet has no output yet."""
-        before = len(self.lines)
-        while self.note is None:
+    def read(self, aws: Aws, *, pages: int | None = None) -> bool:
+        """Fetch what is new; whether there was anything. A stream that does not exist yet has no output yet.
+
+        With `pages`, at most so many, each asked for once: what a look beside a wait may cost.
+        """
+        grown = False
+        asked = 0
+        while not self.closed and (pages is None or asked < pages):
             known = self._token
+            asked += 1
             try:
-                answer = aws.call(
+                answer = (aws.call if pages is None else aws.call_once)(
                     "logs",
                     "GetLogEvents",
                     doing=f"read the log stream {self.stream} of the log group {self.group}",
@@ -57,18 +70,33 @@ class LogReader:
                 )
             except OperationFailed as error:
                 if error.code != "ResourceNotFoundException":
-                    self.note = str(error)
+                    # The token has not moved: what a throttled or lost call did not bring, the next one brings.
+                    self.note, self.failing, self.closed = str(error), error.transient, not error.transient
                 break
-            self.lines.extend(str(event.get("message", "")).rstrip("\n") for event in answer.get("events", []))
+            events = answer.get("events", [])
+            grown = grown or bool(events)
+            self._take([str(event.get("message", "")).rstrip("\n") for event in events])
             self._token = answer.get("nextForwardToken") or known
             # The end is told by the same token coming back, not by an empty page.
             if self._token == known:
                 break
-        grown = len(self.lines) > before
-        if len(self.lines) > _MOST_LINES:
-            del self.lines[:-_MOST_LINES]
-            self.note = f"container {self.container} printed more than {_MOST_LINES} lines: the newest are here"
         return grown
+
+    def _take(self, new: list[str]) -> None:
+        self.lines.extend(new)
+        self.failing = False
+        surplus = len(self.lines) - _MOST_LINES
+        if surplus > 0:
+            del self.lines[:surplus]
+            self._dropped += surplus
+        self.note = (
+            f"container {self.container} printed more than {_MOST_LINES} lines: the newest are here, the first "
+            f"{self._dropped} are not (log group {self.group}, stream {self.stream})"
+            if self._dropped
+            else None
+        )
+        for line in new:
+            self.on_line(line)
 
     def has(self, text: str) -> bool:
         return any(text in line for line in reversed(self.lines))
@@ -91,20 +119,16 @@ def streams_of(definition: Mapping[str, Any], *, task_arn: str, region: str | No
         there = options.get("awslogs-region")
         if there and region and there != region:
             reader.note = f"the log of container {name} is in {there}; read it there: {reader.group} {reader.stream}"
+            reader.closed = True
         readers[name] = reader
     return readers
-
-
-@dataclass(frozen=True)
-class _Progress:
-    quiet_for: float
-    ended: bool
 
 
 def drain(
     aws: Aws,
     *,
     readers: Sequence[LogReader],
+    others: Sequence[LogReader] = (),
     log_end: str | None,
     expected: bool,
     clock: Clock,
@@ -112,29 +136,38 @@ def drain(
     """Read until nothing more is to come; whether that is certain enough to be called complete.
 
     `expected` says that the containers ran to a success: with `log_end`, their last line is then worth a longer wait.
+    `others` have ended too and are read until they are quiet, but they may have printed nothing, and decide nothing.
     """
-    last_news = clock.monotonic()
+    everyone = [*readers, *others]
+    news = dict.fromkeys(range(len(everyone)), clock.monotonic())
+    pending = set(news)
 
-    def look() -> _Progress:
-        nonlocal last_news
-        news = [reader.read(aws) for reader in readers]
-        if any(news):
-            last_news = clock.monotonic()
-        open_readers = [reader for reader in readers if reader.note is None]
-        if log_end:
-            ended = all(reader.has(log_end) for reader in open_readers)
-        else:
-            ended = all(reader.lines for reader in open_readers) and clock.monotonic() - last_news >= _QUIET_FOR
-        return _Progress(clock.monotonic() - last_news, ended)
+    def settled(index: int) -> bool:
+        reader = everyone[index]
+        if reader.closed:
+            return True
+        awaited = index < len(readers)
+        if awaited and log_end:
+            return reader.has(log_end)
+        return (bool(reader.lines) or not awaited) and clock.monotonic() - news[index] >= _QUIET_FOR
+
+    def look() -> bool:
+        for index in sorted(pending):
+            # What could not be asked is not quiet.
+            if everyone[index].read(aws) or everyone[index].failing:
+                news[index] = clock.monotonic()
+        pending.difference_update([index for index in pending if settled(index)])
+        return not pending
 
     try:
-        found: Observation[_Progress] = poll(
+        poll(
             look,
-            done=lambda progress: progress.ended,
+            done=bool,
             timeout=_DRAIN_TIMEOUT_FOR_KNOWN_END if log_end and expected else _DRAIN_TIMEOUT,
             pace=_DRAIN_PACE,
             clock=clock,
         )
     except TimedOut:
-        return False
-    return found.value.ended and all(reader.note is None for reader in readers)
+        if any(index < len(readers) for index in pending):
+            return False
+    return all(reader.note is None for reader in readers)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import os
+import signal
 import string
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.oneoff import client_token, started_by
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import Listener
 from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_run_oneoff
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Answer, Fault, RecordedAws
@@ -70,9 +75,8 @@ def run(
     answers: dict[str, list[Answer]] = {"DescribeTaskDefinition": [DEFINITION], **script}
     services = {"GetLogEvents": "logs"}
     with RecordedAws({f"{services.get(name, 'ecs')}:{name}": given for name, given in answers.items()}) as aws:
-        outcome = run_module(
-            ecs_run_oneoff.main, {**ARGS, **(args or {})}, aws=aws, clock=clock or FakeClock(), check=check
-        )
+        given = {name: value for name, value in {**ARGS, **(args or {})}.items() if value is not None}
+        outcome = run_module(ecs_run_oneoff.main, given, aws=aws, clock=clock or FakeClock(), check=check)
     return outcome, aws
 
 
@@ -307,11 +311,279 @@ def test_other_refusals_end_at_once_and_are_all_told(answer: dict[str, Any], wor
     assert len(outcome.result["failures"]) == len(answer["failures"])
 
 
-def test_a_part_that_was_refused_is_a_warning() -> None:
-    outcome, _aws = run({"count": 2}, RunTask=[{"tasks": [task()], "failures": [CAPACITY]}])
+def test_a_part_that_stays_refused_is_a_failure_that_tells_what_goes_on() -> None:
+    clock = FakeClock()
+    answers: list[Answer] = [{"tasks": [task()], "failures": [CAPACITY]}, {"tasks": [], "failures": [CAPACITY]}]
+    outcome, aws = run({"count": 2, "capacity_timeout": 20}, clock=clock, RunTask=answers)
+    assert outcome.failed
     assert outcome.changed
-    assert len(outcome.result["failures"]) == 1
-    assert "1 of 2 tasks started" in str(outcome.warnings)
+    assert "ECS started only 1 of 2 tasks of clear-qdrant-locks in cluster wwhd-cluster within 20 s" in outcome.msg
+    assert f"Those that were started go on: {ARN.rsplit('/', 1)[-1]}." in outcome.msg
+    assert outcome.result["started"] == [ARN]
+    assert outcome.result["task_arn"] == ARN
+    assert outcome.result["tasks"][0]["last_status"] == "PROVISIONING"
+    assert outcome.result["failures"] == [{"reason": CAPACITY["reason"]}]
+    assert clock.now == pytest.approx(20)
+    assert [sent["count"] for sent in aws.params("ecs:RunTask")][:2] == [2, 1]
+
+
+def test_a_part_that_was_refused_for_now_is_started_a_little_later() -> None:
+    fleet = Fleet(refuse={1: 4})
+    outcome, aws = run({"count": 10, "run_id": RUN_ID}, **fleet.script())
+    assert not outcome.failed, outcome.msg
+    assert len(outcome.result["started"]) == 10
+    assert outcome.result["failures"] == []
+    assert [(sent["count"], sent["clientToken"]) for sent in aws.params("ecs:RunTask")] == [
+        (10, RUN_ID),
+        (4, f"{RUN_ID}+6"),
+    ]
+
+
+class Fleet:
+    """A cluster that starts what RunTask asks for; of its n-th call it refuses `refuse[n]`, and it knows its tokens."""
+
+    def __init__(self, *, existing: int = 0, refuse: dict[int, int] | None = None, lag: int = 0) -> None:
+        self.tasks = [self.task(number) for number in range(existing)]
+        self.refuse = refuse or {}
+        self.lag = lag
+        self.calls = 0
+        self.answers: dict[str, dict[str, Any]] = {}
+
+    @staticmethod
+    def task(number: int) -> dict[str, Any]:
+        return task(taskArn=f"{PREFIX}:task/wwhd-cluster/{number:032x}")
+
+    def run(self, sent: dict[str, Any]) -> dict[str, Any]:
+        token = sent["clientToken"]
+        if token not in self.answers:
+            self.calls += 1
+            refused = self.refuse.get(self.calls, 0)
+            new = [self.task(len(self.tasks) + number) for number in range(sent["count"] - refused)]
+            self.tasks += new
+            self.answers[token] = {"tasks": new, "failures": [CAPACITY] * refused}
+        return self.answers[token]
+
+    def listed(self, params: dict[str, Any]) -> dict[str, Any]:
+        if params["desiredStatus"] != "RUNNING":
+            return {"taskArns": []}
+        hidden, self.lag = self.lag, 0
+        return {"taskArns": [item["taskArn"] for item in self.tasks][: len(self.tasks) - hidden]}
+
+    def described(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"tasks": [item for item in self.tasks if item["taskArn"] in params["tasks"]], "failures": []}
+
+    def script(self) -> dict[str, Any]:
+        return {"RunTask": [self.run], "ListTasks": [self.listed], "DescribeTasks": [self.described]}
+
+
+def test_any_number_is_started_in_batches_of_ten() -> None:
+    fleet = Fleet()
+    outcome, aws = run({"count": 25, "run_id": RUN_ID}, **fleet.script())
+    assert not outcome.failed, outcome.msg
+    assert [(sent["count"], sent["clientToken"]) for sent in aws.params("ecs:RunTask")] == [
+        (10, RUN_ID),
+        (10, f"{RUN_ID}+10"),
+        (5, f"{RUN_ID}+20"),
+    ]
+    assert len(outcome.result["tasks"]) == len(set(outcome.result["started"])) == 25
+
+
+@pytest.mark.parametrize(("existing", "sizes"), [(10, [10, 5]), (20, [5]), (17, [3, 5]), (25, []), (30, [])])
+def test_a_run_that_died_between_two_batches_starts_only_the_rest(existing: int, sizes: list[int]) -> None:
+    fleet = Fleet(existing=existing)
+    outcome, aws = run({"count": 25, "run_id": RUN_ID}, **fleet.script())
+    assert not outcome.failed, outcome.msg
+    assert [sent["count"] for sent in aws.params("ecs:RunTask")] == sizes
+    assert len(fleet.tasks) == len(outcome.result["tasks"]) == max(25, existing)
+    assert len(outcome.result["started"]) == sum(sizes)
+    assert outcome.changed is bool(sizes)
+    assert outcome.result["reattached"] is True
+
+
+def test_a_list_that_lags_behind_is_looked_at_again() -> None:
+    """Eight of ten tasks look like a batch of which a part was refused; two more started now would be two too many."""
+    fleet = Fleet(existing=10, lag=2)
+    clock = FakeClock()
+    outcome, aws = run({"count": 10, "run_id": RUN_ID}, clock=clock, **fleet.script())
+    assert not outcome.changed
+    assert aws.params("ecs:RunTask") == []
+    assert len(outcome.result["tasks"]) == 10
+    assert clock.now <= 6
+
+
+def test_check_mode_predicts_the_rest_of_a_run() -> None:
+    fleet = Fleet(existing=10)
+    outcome, aws = run({"count": 25, "run_id": RUN_ID}, check=True, **fleet.script())
+    assert outcome.changed
+    assert len(outcome.result["tasks"]) == 10
+    assert aws.writes == []
+
+
+def test_the_pauses_between_attempts_differ_from_process_to_process() -> None:
+    """Many who were refused at the same moment must not all come back at the same moment."""
+    pauses = []
+    for _process in range(2):
+        clock = FakeClock()
+        run(clock=clock, RunTask=[{"tasks": [], "failures": [CAPACITY]}])
+        pauses.append(clock.sleeps)
+    assert pauses[0] != pauses[1]
+    assert all(0.5 < pause <= 15 for pause in [*pauses[0][:-1], *pauses[1][:-1]])
+
+
+SERVICE: dict[str, Any] = {
+    "serviceName": "wwhd-backend",
+    "status": "ACTIVE",
+    "launchType": "FARGATE",
+    "platformVersion": "1.4.0",
+    "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-old"], "assignPublicIp": "DISABLED"}},
+    "deployments": [
+        {
+            "id": "ecs-svc/1",
+            "status": "PRIMARY",
+            "launchType": "FARGATE",
+            "platformVersion": "1.4.0",
+            "networkConfiguration": {
+                "awsvpcConfiguration": {
+                    "subnets": ["subnet-new"],
+                    "securityGroups": ["sg-new"],
+                    "assignPublicIp": "ENABLED",
+                }
+            },
+        }
+    ],
+}
+FROM_SERVICE: dict[str, Any] = {"network_configuration": None, "network_from_service": "wwhd-backend"}
+
+
+def without_deployment(**more: Any) -> dict[str, Any]:
+    return {"services": [{**SERVICE, "deployments": [], **more}]}
+
+
+def test_the_network_of_a_service_is_that_of_its_next_task() -> None:
+    outcome, aws = run(FROM_SERVICE, DescribeServices=[{"services": [SERVICE]}], RunTask=[STARTED])
+    assert not outcome.failed, outcome.msg
+    [sent] = aws.params("ecs:RunTask")
+    assert sent["networkConfiguration"] == SERVICE["deployments"][0]["networkConfiguration"]
+    assert (sent["launchType"], sent["platformVersion"]) == ("FARGATE", "1.4.0")
+    assert aws.params("ecs:DescribeServices")[0]["services"] == ["wwhd-backend"]
+
+
+@pytest.mark.parametrize(
+    ("given", "service", "launched"),
+    [
+        (
+            {},
+            without_deployment(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT"}]),
+            {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}], "platformVersion": "1.4.0"},
+        ),
+        ({}, without_deployment(launchType="EC2", platformVersion=None), {"launchType": "EC2"}),
+        ({"launch_type": "EC2"}, without_deployment(), {"launchType": "EC2"}),
+        (
+            {"platform_version": "1.3.0"},
+            without_deployment(),
+            {"launchType": "FARGATE", "platformVersion": "1.3.0"},
+        ),
+        (
+            {"capacity_provider_strategy": [{"capacity_provider": "mine"}]},
+            without_deployment(),
+            {"capacityProviderStrategy": [{"capacityProvider": "mine", "weight": 1, "base": 0}]},
+        ),
+    ],
+    ids=["its providers", "its launch type", "own launch type", "own platform", "own providers"],
+)
+def test_what_is_given_goes_before_what_the_service_has(
+    given: dict[str, Any], service: dict[str, Any], launched: dict[str, Any]
+) -> None:
+    outcome, aws = run({**FROM_SERVICE, **given}, DescribeServices=[service], RunTask=[STARTED])
+    assert not outcome.failed, outcome.msg
+    [sent] = aws.params("ecs:RunTask")
+    names = ("launchType", "capacityProviderStrategy", "platformVersion")
+    assert {name: sent[name] for name in names if name in sent} == launched
+    assert sent["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-old"]
+
+
+def test_a_task_in_its_hosts_network_takes_no_other_from_the_service() -> None:
+    bridged = {"taskDefinition": {**DEFINITION["taskDefinition"], "networkMode": "bridge"}}
+    outcome, aws = run(
+        FROM_SERVICE,
+        DescribeTaskDefinition=[bridged],
+        DescribeServices=[without_deployment(launchType="EC2")],
+        RunTask=[STARTED],
+    )
+    assert not outcome.failed, outcome.msg
+    assert "networkConfiguration" not in aws.params("ecs:RunTask")[0]
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (
+            {"services": [], "failures": [{"arn": "wwhd-backend", "reason": "MISSING"}]},
+            "AWS knows no service wwhd-backend in cluster wwhd-cluster",
+        ),
+        (without_deployment(status="DRAINING"), "the service wwhd-backend, whose network it was to have, is DRAINING"),
+        (
+            without_deployment(networkConfiguration={}),
+            "the tasks of service wwhd-backend have no network of their own",
+        ),
+    ],
+    ids=["missing", "draining", "no network"],
+)
+def test_a_service_that_has_no_network_to_give(answer: dict[str, Any], sentence: str, check: bool) -> None:
+    outcome, aws = run(
+        FROM_SERVICE, check=check, DescribeServices=[answer], ListServices=[{"serviceArns": ["s/wwhd-backend-2"]}]
+    )
+    assert outcome.failed
+    assert sentence in outcome.msg
+    assert aws.writes == []
+
+
+def test_placement_volumes_and_exec_are_passed_on() -> None:
+    volume = {"name": "scratch", "configuredAtLaunch": True}
+    definition = {"taskDefinition": {**DEFINITION["taskDefinition"], "volumes": [volume]}}
+    outcome, aws = run(
+        {
+            "launch_type": "EC2",
+            "placement_constraints": [
+                {"type": "memberOf", "expression": "attribute:ecs.instance-type =~ t4.*"},
+                {"type": "distinctInstance"},
+            ],
+            "placement_strategy": [{"type": "spread", "field": "attribute:ecs.availability-zone"}, {"type": "random"}],
+            "enable_execute_command": True,
+            "propagate_tags": "NONE",
+            "volume_configurations": [
+                {
+                    "name": "scratch",
+                    "managed_ebs_volume": {
+                        "size_in_gib": "20",
+                        "role_arn": "arn:x:role/ebs",
+                        "encrypted": True,
+                    },
+                }
+            ],
+        },
+        DescribeTaskDefinition=[definition],
+        RunTask=[STARTED],
+    )
+    assert not outcome.failed, outcome.msg
+    [sent] = aws.params("ecs:RunTask")
+    assert sent["placementConstraints"] == [
+        {"type": "memberOf", "expression": "attribute:ecs.instance-type =~ t4.*"},
+        {"type": "distinctInstance"},
+    ]
+    assert sent["placementStrategy"] == [
+        {"type": "spread", "field": "attribute:ecs.availability-zone"},
+        {"type": "random"},
+    ]
+    assert sent["enableExecuteCommand"] is True
+    assert sent["propagateTags"] == "NONE"
+    assert sent["volumeConfigurations"] == [
+        {
+            "name": "scratch",
+            "managedEBSVolume": {"sizeInGiB": 20, "roleArn": "arn:x:role/ebs", "encrypted": True},
+        }
+    ]
 
 
 def test_what_aws_refuses_is_told() -> None:
@@ -362,6 +634,188 @@ ENDED = {
 }
 
 
+def end_of(code: int | None, name: str = "cleaner") -> dict[str, Any]:
+    container = {"name": name, "lastStatus": "STOPPED", **({} if code is None else {"exitCode": code})}
+    return task(**ENDED, containers=[container])
+
+
+def test_the_wait_takes_the_options_of_the_waiting_module() -> None:
+    clock = FakeClock()
+    logged = {
+        "name": "cleaner",
+        "image": "alpine",
+        "essential": False,
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {"awslogs-group": "g", "awslogs-region": "us-west-2", "awslogs-stream-prefix": "p"},
+        },
+    }
+    definition = {"taskDefinition": {**DEFINITION["taskDefinition"], "containerDefinitions": [logged]}}
+    args = {"wait": True, "containers": ["cleaner"], "success_codes": [3], "log_lines": 1, "log_end": "the end"}
+
+    def output(params: dict[str, Any]) -> dict[str, Any]:
+        lines = [] if "nextToken" in params else ["one", "the end"]
+        return {"events": [{"message": line} for line in lines], "nextForwardToken": "f/1"}
+
+    outcome, _aws = run(
+        args,
+        clock=clock,
+        DescribeTaskDefinition=[definition],
+        RunTask=[STARTED],
+        DescribeTasks=[{"tasks": [end_of(3)]}],
+        GetLogEvents=[output],
+    )
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["logs"] == {"cleaner": ["one", "the end"]}
+    assert outcome.result["logs_complete"] is True
+    assert clock.now == 0
+    outcome, _aws = run(
+        args,
+        DescribeTaskDefinition=[definition],
+        RunTask=[STARTED],
+        DescribeTasks=[{"tasks": [end_of(0)]}],
+        GetLogEvents=[output],
+    )
+    assert "ended with exit code 0, wanted 3" in outcome.msg
+    assert outcome.msg.endswith("Last 1 line(s) of container cleaner:\nthe end")
+    outcome, aws = run(
+        {**args, "logs": False},
+        DescribeTaskDefinition=[definition],
+        RunTask=[STARTED],
+        DescribeTasks=[{"tasks": [end_of(3)]}],
+    )
+    assert "logs:GetLogEvents" not in aws.operations
+
+
+def test_stop_on_timeout_stops_what_was_started() -> None:
+    clock = FakeClock()
+
+    def now(_params: dict[str, Any]) -> dict[str, Any]:
+        return {"tasks": [task(lastStatus="RUNNING") if clock.now < 40 else end_of(137)]}
+
+    outcome, aws = run(
+        {"wait": True, "wait_timeout": 30, "stop_on_timeout": True},
+        clock=clock,
+        RunTask=[STARTED],
+        DescribeTasks=[now],
+        StopTask=[{}],
+    )
+    assert outcome.failed
+    assert outcome.result["stopped"] == [ARN]
+    assert aws.params("ecs:StopTask")[0]["reason"] == "wwhd.qdrant_ops.ecs_run_oneoff gave up after 30 s"
+
+
+def test_told_to_end_it_stops_what_it_has_started() -> None:
+    clock = FakeClock()
+    clock.at(10, lambda: signal.raise_signal(signal.SIGTERM))
+    outcome, aws = run(
+        {"wait": True},
+        clock=clock,
+        RunTask=[STARTED],
+        DescribeTasks=[{"tasks": [task(lastStatus="RUNNING")]}],
+        StopTask=[{}],
+    )
+    assert outcome.failed
+    assert "Told to end by SIGTERM" in outcome.msg
+    assert outcome.result["stopped"] == [ARN]
+    assert outcome.result["task_arn"] == ARN
+    assert aws.params("ecs:StopTask")[0]["reason"] == "wwhd.qdrant_ops.ecs_run_oneoff was told to end (SIGTERM)"
+
+
+def test_told_to_end_it_leaves_what_an_earlier_run_had_started() -> None:
+    clock = FakeClock()
+    clock.at(10, lambda: signal.raise_signal(signal.SIGINT))
+    outcome, aws = run(
+        {"wait": True, "run_id": RUN_ID},
+        clock=clock,
+        ListTasks=[{"taskArns": [ARN]}],
+        DescribeTasks=[{"tasks": [task(lastStatus="RUNNING")]}],
+    )
+    assert outcome.failed
+    assert "Told to end by SIGINT" in outcome.msg
+    assert "What an earlier run with this run_id had started goes on" in outcome.msg
+    assert not outcome.changed
+    assert outcome.result["stopped"] == []
+    assert aws.writes == []
+
+
+def test_told_to_end_in_the_middle_of_a_start_it_stops_that_task() -> None:
+    """The signal comes while RunTask is under way: its answer is waited for, since nobody else knows of the task."""
+
+    def started(_sent: dict[str, Any]) -> dict[str, Any]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.05)
+        return STARTED
+
+    outcome, aws = run({"wait": True}, RunTask=[started], StopTask=[{}])
+    assert outcome.failed
+    assert [params["task"] for params in aws.params("ecs:StopTask")] == [ARN]
+    assert outcome.result["started"] == outcome.result["stopped"] == [ARN]
+    assert outcome.changed
+
+
+def test_told_to_end_while_there_is_no_room_it_stops_the_first_batches() -> None:
+    fleet = Fleet(refuse={2: 10, 3: 10, 4: 10})
+    clock = FakeClock()
+    clock.at(2, lambda: signal.raise_signal(signal.SIGHUP))
+    outcome, aws = run({"wait": True, "count": 20, "run_id": RUN_ID}, clock=clock, **fleet.script(), StopTask=[{}])
+    assert outcome.failed
+    assert len(aws.params("ecs:StopTask")) == 10
+    assert len(outcome.result["stopped"]) == 10
+
+
+def test_told_to_end_after_a_lost_answer_it_looks_for_what_came_of_it() -> None:
+    clock = FakeClock()
+    clock.at(1, lambda: signal.raise_signal(signal.SIGTERM))
+    looks = itertools.count()
+    outcome, aws = run(
+        {"wait": True, "run_id": RUN_ID},
+        clock=clock,
+        RunTask=[Fault("ServerException", "nobody knows", 500)],
+        # Neither the look before the call nor the one after it shows the task.
+        ListTasks=[lambda _params: {"taskArns": [ARN] if next(looks) >= 4 else []}],
+        DescribeTasks=[{"tasks": [task(lastStatus="RUNNING")]}],
+        StopTask=[{}],
+    )
+    assert outcome.failed
+    assert [params["task"] for params in aws.params("ecs:StopTask")] == [ARN]
+
+
+def test_told_to_end_it_stops_nothing_where_it_may_not() -> None:
+    clock = FakeClock()
+    handlers: list[Any] = []
+    clock.at(1, lambda: handlers.append(signal.getsignal(signal.SIGTERM)))
+    outcome, aws = run(
+        {"wait": True, "stop_on_interrupt": False, "wait_timeout": 2},
+        clock=clock,
+        RunTask=[STARTED],
+        DescribeTasks=[{"tasks": [task(lastStatus="RUNNING")]}],
+    )
+    assert outcome.failed
+    assert handlers == [signal.getsignal(signal.SIGTERM)]
+    assert [call.operation for call in aws.writes] == ["ecs:RunTask"]
+
+
+def test_a_listener_hears_of_no_room_and_of_the_task() -> None:
+    said: list[str] = []
+    script: dict[str, list[Answer]] = {
+        "ecs:DescribeTaskDefinition": [DEFINITION],
+        "ecs:RunTask": [{"tasks": [], "failures": [CAPACITY]}, {"tasks": [], "failures": [CAPACITY]}, STARTED],
+        "ecs:DescribeTasks": [{"tasks": [end_of(0)]}],
+    }
+    with RecordedAws(script) as aws:
+        outcome = run_module(
+            functools.partial(ecs_run_oneoff.main, listener=Listener(on_change=said.append)),
+            {**ARGS, "wait": True},
+            aws=aws,
+            clock=FakeClock(),
+        )
+    assert not outcome.failed, outcome.msg
+    assert len(said) == 2
+    assert said[0].startswith("no room yet for clear-qdrant-locks in cluster wwhd-cluster: Capacity is unavailable")
+    assert "STOPPED" in said[1]
+
+
 @pytest.mark.parametrize("code", [0, 1])
 def test_wait_judges_the_end(code: int) -> None:
     end = task(**ENDED, containers=[{"name": "cleaner", "lastStatus": "STOPPED", "exitCode": code}])
@@ -386,10 +840,18 @@ def network(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        ({"count": 0}, "count is 0: ECS starts 1 to 10 tasks a call"),
-        ({"count": 11}, "count is 11"),
-        ({"capacity_timeout": -5}, "capacity_timeout is -5.0: it must be 0 or more seconds"),
-        ({"wait_timeout": -5}, "wait_timeout is -5.0"),
+        ({"count": 0}, "count must be 1 or more, not 0."),
+        ({"capacity_timeout": -5}, "capacity_timeout must be 0 or more, not -5.0."),
+        ({"wait_timeout": -5}, "wait_timeout must be 0 or more, not -5.0."),
+        ({"log_lines": -5}, "log_lines must be 0 or more, not -5."),
+        ({"success_codes": []}, "success_codes is empty"),
+        ({"containers": []}, "containers is empty"),
+        ({"log_end": ""}, "log_end is empty"),
+        ({"network_configuration": None, "network_from_service": ""}, "network_from_service is empty"),
+        ({"network_from_service": "x"}, "mutually exclusive: network_configuration|network_from_service"),
+        ({"placement_constraints": [{"type": "memberOf"}]}, "expression"),
+        ({"placement_strategy": [{"type": "binpack"}]}, "field"),
+        ({"propagate_tags": "SERVICE"}, "value of propagate_tags must be one of"),
         (network(subnets=[]), "network_configuration.subnets is empty"),
         (network(subnets=["subnet-1", ""]), "network_configuration.subnets is empty"),
         (network(subnets=[f"subnet-{n}" for n in range(17)]), "has 17 entries: ECS takes 16"),
@@ -419,6 +881,15 @@ def test_bad_arguments_are_named_before_any_call(args: dict[str, Any], sentence:
             {"overrides": {"containerOverrides": [{"name": "claener"}]}},
             "overrides name the container claener, which the definition does not have (did you mean cleaner?)",
         ),
+        (
+            {"placement_strategy": [{"type": "random"}]},
+            "Fargate has no placement: leave out placement_constraints and placement_strategy",
+        ),
+        (
+            {"volume_configurations": [{"name": "scratch"}]},
+            "volume_configurations name the volume scratch, which the definition does not have as configuredAtLaunch",
+        ),
+        ({"volume_configurations": [{"nmae": "x"}]}, "volume_configurations[0].nmae is not known to ECS"),
         ({"overrides": {"containerOverride": []}}, "overrides.containerOverride is not known to ECS"),
         (
             {"overrides": {"containerOverrides": [{"name": "cleaner", "command": ["x" * 9000]}]}},
@@ -430,6 +901,22 @@ def test_mistakes_are_seen_in_the_definition_before_anything_starts(
     args: dict[str, Any], sentence: str, check: bool
 ) -> None:
     outcome, aws = run(args, check=check)
+    assert outcome.failed
+    assert sentence in outcome.msg
+    assert aws.writes == []
+
+
+@pytest.mark.parametrize(
+    ("args", "more", "sentence"),
+    [
+        ({}, {"networkMode": "bridge"}, "its networkMode is bridge, which takes no network_configuration"),
+        ({}, {"compatibilities": ["EC2"]}, "the task definition can't run on FARGATE (it can on EC2)"),
+    ],
+)
+def test_what_does_not_go_together_with_the_definition(
+    args: dict[str, Any], more: dict[str, Any], sentence: str
+) -> None:
+    outcome, aws = run(args, DescribeTaskDefinition=[{"taskDefinition": {**DEFINITION["taskDefinition"], **more}}])
     assert outcome.failed
     assert sentence in outcome.msg
     assert aws.writes == []

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import os
+import signal
+import time
 from typing import Any
 
 import pytest
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import logs as logs_module
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import Listener
 from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_wait_task
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Answer, Fault, RecordedAws, Script
@@ -410,6 +417,232 @@ def test_logs_can_be_left_out() -> None:
     assert outcome.result["tasks"][0]["task_arn"] == ARN
 
 
+def listening(said: list[str]) -> Listener:
+    return Listener(
+        on_line=lambda container, text: said.append(f"{container}: {text}"),
+        on_change=lambda text: said.append(f"({text.split(' (')[1].split(',')[0] if ' (' in text else text})"),
+    )
+
+
+def hear(
+    describe: list[Answer],
+    logs: Answer,
+    *,
+    clock: FakeClock | None = None,
+    container: dict[str, Any] | None = None,
+    tasks: list[str] | None = None,
+    **args: Any,
+) -> tuple[Outcome, list[str], RecordedAws]:
+    said: list[str] = []
+    script: Script = {
+        "ecs:DescribeTasks": describe,
+        "ecs:DescribeTaskDefinition": [definition(**(container or {}))],
+        "logs:GetLogEvents": [logs],
+        "ecs:StopTask": [{}],
+    }
+    with RecordedAws(script) as aws:
+        outcome = run_module(
+            functools.partial(ecs_wait_task.main, listener=listening(said)),
+            {"cluster": "wwhd-cluster", "tasks": tasks or [ARN], **args},
+            aws=aws,
+            clock=clock or FakeClock(),
+        )
+    return outcome, said, aws
+
+
+def test_output_and_changes_are_told_while_it_runs_each_once_and_in_order() -> None:
+    clock = FakeClock()
+    logs = Logs(["one"])
+    clock.at(20, lambda: logs.pages.append(["two", "three"]))
+
+    def now(_params: dict[str, Any]) -> dict[str, Any]:
+        if clock.now < 4:
+            return seen(task("PENDING"))
+        return seen(task("RUNNING", "RUNNING") if clock.now < 40 else task("STOPPED", "STOPPED", 0, **ENDED))
+
+    clock.at(41, lambda: logs.pages.append(["four"]))
+    outcome, said, aws = hear([now], logs, clock=clock)
+    assert not outcome.failed, outcome.msg
+    assert said == [
+        "(PENDING)",
+        "(RUNNING)",
+        "cleaner: one",
+        "cleaner: two",
+        "cleaner: three",
+        "(STOPPED)",
+        "cleaner: four",
+    ]
+    assert outcome.result["logs"] == {"cleaner": ["one", "two", "three", "four"]}
+    assert outcome.result["logs_complete"] is True
+    # Nothing is asked of a stream before its container runs.
+    assert aws.operations.index("logs:GetLogEvents") > aws.operations.index("ecs:DescribeTaskDefinition")
+
+
+def test_without_a_listener_output_is_read_at_the_end_only() -> None:
+    _outcome, aws = run(
+        [seen(task("RUNNING", "RUNNING")), seen(task("STOPPED", "STOPPED", 0, **ENDED))], logs=Logs(["done"])
+    )
+    first = aws.operations.index("logs:GetLogEvents")
+    assert "ecs:DescribeTasks" not in aws.operations[first:]
+
+
+def test_a_throttled_read_loses_no_line_and_doubles_none() -> None:
+    pages = Logs(["one"], ["two"], ["three"])
+    calls = itertools.count()
+
+    def throttled(params: dict[str, Any]) -> Any:
+        return Fault("ThrottlingException", "Rate exceeded") if next(calls) in (1, 3, 5) else pages(params)
+
+    outcome, said, _aws = hear(
+        [seen(task("RUNNING", "RUNNING")), seen(task("STOPPED", "STOPPED", 0, **ENDED))], throttled
+    )
+    assert [line for line in said if line.startswith("cleaner")] == ["cleaner: one", "cleaner: two", "cleaner: three"]
+    assert outcome.result["logs"] == {"cleaner": ["one", "two", "three"]}
+    assert outcome.result["log_notes"] == []
+    assert outcome.result["logs_complete"] is True
+
+
+def test_a_container_that_prints_without_end_keeps_its_newest_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs_module, "_MOST_LINES", 3)
+    outcome, said, _aws = hear(
+        [seen(task("RUNNING", "RUNNING")), seen(task("STOPPED", "STOPPED", 0, **ENDED))],
+        Logs(["1", "2"], ["3", "4"], [], ["5"]),
+    )
+    assert outcome.result["logs"] == {"cleaner": ["3", "4", "5"]}
+    assert [line for line in said if line.startswith("cleaner")] == [f"cleaner: {number}" for number in range(1, 6)]
+    assert "the first 2 are not" in outcome.result["log_notes"][0]
+    assert outcome.result["logs_complete"] is False
+
+
+def test_the_last_words_of_the_other_containers_are_waited_for_too() -> None:
+    clock = FakeClock()
+    lines = {"cleaner": Logs(["done"]), "sidecar": Logs()}
+    clock.at(1, lambda: lines["sidecar"].pages.append(["bye"]))
+    options = {"awslogs-group": "g", "awslogs-region": "us-west-2", "awslogs-stream-prefix": "p"}
+    both = definition()
+    both["taskDefinition"]["containerDefinitions"][1]["logConfiguration"] = {"logDriver": "awslogs", "options": options}
+    end = task("STOPPED", "STOPPED", 0, **ENDED)
+    end["containers"][1] = {"name": "sidecar", "lastStatus": "STOPPED", "exitCode": 143}
+    script: Script = {
+        "ecs:DescribeTasks": [seen(end)],
+        "ecs:DescribeTaskDefinition": [both],
+        "logs:GetLogEvents": [lambda params: lines[params["logStreamName"].split("/")[1]](params)],
+    }
+    with RecordedAws(script) as aws:
+        outcome = run_module(ecs_wait_task.main, {"cluster": "c", "tasks": [ARN]}, aws=aws, clock=clock)
+    assert outcome.result["logs"] == {"cleaner": ["done"], "sidecar": ["bye"]}
+    assert clock.now < 5
+
+
+def arns(count: int) -> list[str]:
+    return [ARN.replace(ID, f"{number:032x}") for number in range(count)]
+
+
+def test_any_number_of_tasks_is_looked_at_in_batches_and_told_within_bounds() -> None:
+    def all_of(params: dict[str, Any]) -> dict[str, Any]:
+        return seen(*({**task("STOPPED", "STOPPED", 1, **ENDED), "taskArn": arn} for arn in params["tasks"]))
+
+    outcome, said, aws = hear([all_of], Logs(["x" * 5000]), tasks=arns(230))
+    assert [len(params["tasks"]) for params in aws.params("ecs:DescribeTasks")] == [100, 100, 30]
+    assert outcome.failed
+    assert len(outcome.result["tasks"]) == 230
+    assert "220 more of 230 tasks failed" in outcome.msg
+    assert "The output of 225 more container(s) is in logs." in outcome.msg
+    assert "… (5000 characters)" in outcome.msg
+    assert len(outcome.msg) < 12_000
+    assert any(line.startswith(f"{0:032x}/cleaner: x") for line in said)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_told_to_end_it_stops_the_task_and_says_so(name: str) -> None:
+    clock = FakeClock()
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+
+    def told() -> None:
+        signal.raise_signal(number)
+        raise AssertionError("the signal was lost")
+
+    clock.at(10, told)
+    outcome, aws = run(
+        [seen(task("RUNNING", "RUNNING"))], logs=Logs(["working"]), stop_on_interrupt=True, written={}, clock=clock
+    )
+    assert outcome.failed
+    assert outcome.changed
+    assert outcome.msg == (
+        f"Told to end by {name} while waiting in cluster wwhd-cluster for 1 task(s). Asked ECS to stop task {ID}.\n"
+        "Last 1 line(s) of container cleaner:\nworking"
+    )
+    assert outcome.result["stopped"] == [ARN]
+    assert outcome.result["tasks"][0]["hint"].startswith("This module stopped the task, because it was told to end")
+    [stop] = aws.params("ecs:StopTask")
+    assert stop["reason"] == f"wwhd.qdrant_ops.ecs_wait_task was told to end ({name})"
+    assert clock.now < 15
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_signal_does_not_stop_the_stopping() -> None:
+    clock = FakeClock()
+    clock.at(5, lambda: signal.raise_signal(signal.SIGINT))
+
+    def stop(_params: dict[str, Any]) -> dict[str, Any]:
+        # Arrives in the main thread while it waits for this answer, as an impatient second Ctrl-C does.
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        return {}
+
+    outcome, aws = run([seen(task("RUNNING", "RUNNING"))], stop_on_interrupt=True, written=stop, clock=clock)
+    assert outcome.result["stopped"] == [ARN]
+    assert len(aws.params("ecs:StopTask")) == 1
+
+
+def test_a_task_that_cannot_be_stopped_is_told() -> None:
+    clock = FakeClock()
+    clock.at(5, lambda: signal.raise_signal(signal.SIGTERM))
+    outcome, _aws = run(
+        [seen(task("RUNNING", "RUNNING"))],
+        stop_on_interrupt=True,
+        written=Fault("AccessDeniedException", "not you"),
+        clock=clock,
+    )
+    assert outcome.failed
+    assert outcome.result["stopped"] == []
+    assert f"Could not stop task {ID} either" in outcome.msg
+    assert "ecs:StopTask" in outcome.msg
+
+
+def test_told_to_end_where_aws_answers_no_more_it_still_ends_in_words() -> None:
+    asked = itertools.count()
+
+    def gone(_params: dict[str, Any]) -> Any:
+        return seen(task("RUNNING", "RUNNING")) if next(asked) < 2 else Fault("ServerException", "down", 500)
+
+    clock = FakeClock()
+    clock.at(0.4, lambda: signal.raise_signal(signal.SIGTERM))
+    outcome, _aws = run([gone], stop_on_interrupt=True, written={}, clock=clock)
+    assert outcome.result["stopped"] == [ARN]
+    assert "Told to end by SIGTERM" in outcome.msg
+
+
+def test_a_task_that_has_ended_already_is_not_stopped() -> None:
+    clock = FakeClock()
+    clock.at(1, lambda: signal.raise_signal(signal.SIGTERM))
+    outcome, aws = run([seen(task("STOPPED", "STOPPED", 0, **ENDED))], logs=Logs(), stop_on_interrupt=True, clock=clock)
+    assert outcome.failed
+    assert "Nothing was left to stop" in outcome.msg
+    assert aws.writes == []
+
+
+def test_check_mode_stops_nothing_when_told_to_end() -> None:
+    clock = FakeClock()
+    handlers: list[Any] = []
+    clock.at(1, lambda: handlers.append(signal.getsignal(signal.SIGTERM)))
+    outcome, aws = run([seen(task("RUNNING", "RUNNING"))], timeout=2, stop_on_interrupt=True, check=True, clock=clock)
+    assert handlers == [signal.getsignal(signal.SIGTERM)]
+    assert outcome.failed
+    assert aws.writes == []
+
+
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
@@ -420,6 +653,7 @@ def test_logs_can_be_left_out() -> None:
         ({"log_lines": -1}, "log_lines is -1"),
         ({"success_codes": []}, "success_codes is empty"),
         ({"log_end": ""}, "log_end is empty"),
+        ({"containers": []}, "containers is empty"),
         ({"state": "gone"}, "state"),
     ],
 )

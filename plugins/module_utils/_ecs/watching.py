@@ -1,0 +1,209 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at tasks again and again: what AWS knows of them, what changed, and what their containers print meanwhile.
+
+Private to wwhd.qdrant_ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions import (
+    describe_definition,
+    essential_containers,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.endings import OVER, has_ended
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import Guard
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.logs import LogReader, streams_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.shapes import joined, nearest
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
+    describe,
+    short_id,
+    task_fingerprint,
+    task_text,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+
+__all__ = ["Listener", "Look", "WaitFor", "Watch"]
+
+# A guard is looked at in these states, each once, and every so many seconds: a task may act from RUNNING on.
+_ABOUT_TO_ACT = frozenset({"ACTIVATING", "RUNNING"})
+_GUARD_EVERY = 5.0
+# CloudWatch answers some 25 GetLogEvents a second for a whole account; beside a wait, the streams take turns.
+_STREAMS_A_LOOK = 8
+_PAGES_A_LOOK = 4
+_PRINTS_FROM = frozenset({"RUNNING", "STOPPED"})
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who wants to know at once: `on_line(container, text)` gets each new line of output, once and in its order;
+    `on_change(text)` each change of a task's state. Without a listener, output is read at the end only.
+
+    Where several tasks are awaited, `container` is `<task id>/<container>`.
+    """
+
+    on_line: Callable[[str, str], None] = lambda container, text: None
+    on_change: Callable[[str], None] = lambda text: None
+
+
+@dataclass(frozen=True)
+class WaitFor:
+    """What to wait for. `containers` None means the essential ones, by each task's own definition.
+
+    `stop_on_interrupt` are the tasks to stop when this process is told to end; with none, a signal ends it as ever.
+    `who` is the module that gives its name as the reason of a stop.
+    """
+
+    cluster: str
+    tasks: Sequence[str]
+    state: str = "stopped"
+    timeout: float = 600
+    containers: Sequence[str] | None = None
+    success_codes: Sequence[int] = (0,)
+    logs: bool = True
+    log_lines: int = 20
+    log_end: str | None = None
+    stop_on_timeout: bool = False
+    stop_on_interrupt: Sequence[str] = ()
+    guard: Guard | None = None
+    who: str = "ecs_wait_task"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at all tasks: those that AWS knew, by short id, and for how long (s) the others have been MISSING.
+
+    `violation` is what the guard found, where it was looked at.
+    """
+
+    tasks: Mapping[str, dict[str, Any]]
+    missing_for: Mapping[str, float]
+    violation: str | None = None
+
+
+@dataclass
+class Watch:
+    """What is known about the tasks beyond one look: definitions read once, names awaited, log readers."""
+
+    aws: Aws
+    spec: WaitFor
+    clock: Clock
+    region: str | None = None
+    listener: Listener | None = None
+    last: Look | None = None
+    missing_since: dict[str, float] = field(default_factory=dict)
+    definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    guarded_at: float | None = None
+    guarded_states: frozenset[str] = frozenset()
+    stopping: bool = False
+    _readers: dict[str, dict[str, LogReader]] = field(default_factory=dict)
+    _read_at: dict[str, float] = field(default_factory=dict)
+    _seen: dict[str, object] = field(default_factory=dict)
+
+    def look(self) -> Look:
+        described = describe(self.aws, cluster=self.spec.cluster, arns=self.spec.tasks)
+        tasks = {short_id(task["taskArn"]): task for task in described.tasks}
+        now = self.clock.monotonic()
+        absent = [short_id(arn) for arn in self.spec.tasks if short_id(arn) not in tasks]
+        self.missing_since = {name: self.missing_since.get(name, now) for name in absent}
+        for task in tasks.values():
+            self._check_names(task)
+        missing_for = {name: now - since for name, since in self.missing_since.items()}
+        if self.listener:
+            self._tell_changes(self.listener, tasks)
+            self._follow_output(tasks)
+        self.last = Look(tasks, missing_for, self._violation(list(tasks.values()), now))
+        return self.last
+
+    def _tell_changes(self, listener: Listener, tasks: Mapping[str, dict[str, Any]]) -> None:
+        for name, task in tasks.items():
+            state = task_fingerprint(task)
+            if self._seen.get(name) != state:
+                self._seen[name] = state
+                listener.on_change(f"task {task_text(task)}")
+
+    def _follow_output(self, tasks: Mapping[str, dict[str, Any]]) -> None:
+        """Read what the containers have printed since, those first whose turn is the longest ago."""
+        if not self.spec.logs or self.stopping:
+            return
+        printing = [
+            reader
+            for task in tasks.values()
+            for container in task.get("containers", [])
+            if container.get("lastStatus") in _PRINTS_FROM
+            for reader in [self.readers(task).get(str(container.get("name")))]
+            if reader is not None and not reader.closed
+        ]
+        printing.sort(key=lambda reader: self._read_at.get(reader.stream, 0.0))
+        for reader in printing[:_STREAMS_A_LOOK]:
+            self._read_at[reader.stream] = self.clock.monotonic()
+            reader.read(self.aws, pages=_PAGES_A_LOOK)
+
+    def _violation(self, tasks: Sequence[Mapping[str, Any]], now: float) -> str | None:
+        """What the guard finds: looked at when a task comes to where its containers start, and now and then."""
+        states = frozenset(str(task.get("lastStatus")) for task in tasks)
+        due = self.guarded_at is None or now - self.guarded_at >= _GUARD_EVERY
+        near = (states - self.guarded_states) & _ABOUT_TO_ACT
+        if self.spec.guard is None or self.stopping or not (due or near) or all(map(self.ended, tasks)):
+            return None
+        self.guarded_at, self.guarded_states = now, self.guarded_states | states
+        try:
+            return self.spec.guard.violation(self.aws, clock=self.clock)
+        except OperationFailed as error:
+            if error.transient:
+                raise
+            return f"It cannot be told whether all is still as it must be: {error}"
+
+    def definition(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        arn = str(task["taskDefinitionArn"])
+        if arn not in self.definitions:
+            self.definitions[arn] = describe_definition(self.aws, name=arn)
+        return self.definitions[arn]
+
+    def readers(self, task: Mapping[str, Any]) -> dict[str, LogReader]:
+        """Container to the one reader of its output: what has been read once is never read again."""
+        name = short_id(str(task["taskArn"]))
+        if name not in self._readers and task.get("taskDefinitionArn"):
+            found = streams_of(self.definition(task), task_arn=str(task["taskArn"]), region=self.region)
+            for container, reader in found.items():
+                reader.on_line = self._teller(f"{name}/{container}" if len(self.spec.tasks) > 1 else container)
+            self._readers[name] = found
+        return self._readers.get(name, {})
+
+    def _teller(self, label: str) -> Callable[[str], None]:
+        on_line = (self.listener or Listener()).on_line
+        return lambda line: on_line(label, line)
+
+    def names(self, task: Mapping[str, Any]) -> list[str]:
+        """The containers whose end counts."""
+        if self.spec.containers:
+            return list(self.spec.containers)
+        return essential_containers(self.definition(task))
+
+    def ended(self, task: Mapping[str, Any]) -> bool:
+        """`has_ended`; but a container that ECS restarts inside its task has ended only with the task."""
+        names = self.names(task)
+        if not has_ended(task, names):
+            return False
+        return task.get("lastStatus") in OVER or not any(
+            (container.get("restartPolicy") or {}).get("enabled")
+            for container in self.definition(task).get("containerDefinitions", [])
+            if container.get("name") in names
+        )
+
+    def _check_names(self, task: Mapping[str, Any]) -> None:
+        known = [str(container.get("name")) for container in task.get("containers", [])]
+        for name in self.spec.containers or [] if known else []:
+            if name not in known:
+                guess = nearest(name, known)
+                raise OperationFailed(
+                    f"Could not wait for container {name} of task {short_id(task['taskArn'])}: the task has no such "
+                    f"container (it has: {joined(known)}).{f' Did you mean {guess}?' if guess else ''}"
+                )
