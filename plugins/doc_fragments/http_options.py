@@ -29,6 +29,16 @@ options:
     description:
       - A PEM file with the private key of O(client_cert), where that file does not hold it.
     type: path
+  ciphers:
+    description:
+      - The TLS ciphers to offer, as OpenSSL names them; its default where this is left out. Those of TLS 1.3 can't be
+        chosen.
+    type: list
+    elements: str
+  unix_socket:
+    description:
+      - The path of a Unix socket to connect to, whatever the host of O(url) is. A proxy is not used then.
+    type: path
   use_proxy:
     description:
       - Whether the proxy of the environment (E(http_proxy), E(https_proxy), E(no_proxy)) is used.
@@ -47,6 +57,17 @@ options:
       - Whether the user and the password are sent with the first request, rather than when the server asks for them.
     type: bool
     default: false
+  use_netrc:
+    description:
+      - Whether the user and the password are read from C(~/.netrc) (or where E(NETRC) says) if O(url_username) is not
+        given. Unlike in M(ansible.builtin.uri), this must be asked for, and does not replace a C(Authorization) header.
+    type: bool
+    default: false
+  decompress:
+    description:
+      - Whether an answer that says that it is compressed by gzip is unpacked.
+    type: bool
+    default: true
   http_agent:
     description:
       - What the request gives as its C(User-Agent).

@@ -11,10 +11,14 @@ module: qdrant_collections_info
 version_added: 0.1.0
 short_description: Read the collections of a Qdrant and compare them with what they should be
 description:
-  - Returns the collections of a Qdrant with their exact point counts, and searches each with a vector of its own.
+  - Returns the collections of a Qdrant with their exact point counts, states, shards, settings and aliases, and
+    searches each with a vector of its own.
   - A status of V(green) and an answer of 200 say nothing of the data. An emptied collection is green too.
     So this module counts, and it compares with O(expected) or with an earlier result in O(baseline).
-  - Works with Qdrant 1.7 and later.
+  - Besides what O(expected) and O(baseline) say, it fails where a test query misses its own point, where a shard is
+    dead on every peer, and where C(/readyz) says that shards are not ready.
+  - Works with Qdrant 1.7 and later. What an older version, a key with few rights, or what lies between does not tell
+    (aliases, shards, C(/readyz), the version) is returned as null and not compared.
 author:
   - wwhd team (@wwhd)
 options:
@@ -26,10 +30,24 @@ options:
     required: true
   api_key:
     description:
-      - The API key, where Qdrant wants one. A read-only key is enough.
+      - The API key, where Qdrant wants one, or a token (JWT) of Qdrant 1.9 and later. A read-only one is enough.
       - It is masked in everything that the module returns. One of less than eight characters is masked only among the
         module's arguments, as it would otherwise blank parts of names and counts.
     type: str
+  api_key_scheme:
+    description:
+      - How O(api_key) is sent.
+    type: str
+    default: api-key
+    choices:
+      api-key: As the header C(api-key), which all versions read.
+      bearer: As C(Authorization) with C(Bearer), which Qdrant reads since 1.9, and gateways before it do.
+  headers:
+    description:
+      - More headers to send, by name, such as what a gateway before Qdrant wants.
+      - Their values are masked in what the module returns, but for harmless ones such as C(Accept) and C(Host).
+    type: dict
+    default: {}
   collections:
     description:
       - The names of the collections, or of aliases. Every collection where this is left out.
@@ -49,28 +67,58 @@ options:
     default: true
   expected:
     description:
-      - The number of points of each collection by name; null for one that must only exist.
+      - What each collection must be, by name. A number is its exact count of points, and null means that it must only
+        exist.
+      - A mapping has tests of what RV(collections) tells of it, by path, as O(wwhd.qdrant_ops.http_health#module:json)
+        takes them, for example C(points_count) with V(at_least), C(status) with V(one_of), or C(vectors.text.size).
       - The module fails, naming each difference, if they are not met. Other collections are no difference.
     type: dict
     default: {}
   baseline:
     description:
       - The RV(collections) of an earlier result, to compare with.
-      - A collection that is gone, that is new, that has become red, or that has more or fewer points is a difference.
+      - These are differences. A collection that is gone, that is new, that has become red or whose optimiser fails now,
+        or that has more or fewer points. A vector that is gone, new, or of another size or distance. An index on the
+        payload that is gone or of another type. An alias that leads elsewhere. A shard with fewer active replicas.
+      - What the earlier result does not have is not compared.
     type: list
     elements: dict
+  tolerate:
+    description:
+      - The kinds of difference from O(baseline) that are expected and not told, such as V(more_points) of a service
+        that is in use.
+    type: list
+    elements: str
+    default: []
+    choices:
+      - aliases
+      - fewer_points
+      - missing_collection
+      - more_points
+      - new_collection
+      - optimizer
+      - payload_indexes
+      - shards
+      - status
+      - vectors
   fail_on_difference:
     description:
-      - Whether a difference from O(baseline) is an error. O(expected) that is not met and a test query that misses
-        always are.
+      - Whether a difference from O(baseline) is an error. O(expected) that is not met and what is broken always are.
     type: bool
     default: true
+  wait:
+    description:
+      - Whether to look again, until nothing is wrong or O(timeout) is over, where something is. It is for what gets
+        well by itself, as a status or shards do after a start.
+    type: bool
+    default: false
   timeout:
     description:
       - How many seconds all of it may take. Until then, what a starting service answers (connection refused, 502, 503
         and the like) is asked again.
     type: float
     default: 60
+    aliases: [wait_timeout]
   attempt_timeout:
     description:
       - How many seconds one request may take. An exact count of millions of points takes a while.
@@ -105,12 +153,34 @@ EXAMPLES = r"""
     baseline: "{{ before.collections }}"
     timeout: 300
 
+- name: See after a release that nothing was lost while others went on writing
+  wwhd.qdrant_ops.qdrant_collections_info:
+    url: https://gateway.example.com/qdrant
+    api_key: "{{ lookup('ansible.builtin.env', 'QDRANT_TOKEN') }}"
+    api_key_scheme: bearer
+    baseline: "{{ before.collections }}"
+    tolerate: [more_points, new_collection]
+
 - name: Compare with known numbers
   wwhd.qdrant_ops.qdrant_collections_info:
     url: http://qdrant.internal:6333
     expected:
       documents: 240
       conversations: null
+
+- name: Wait until a collection is optimised and has enough points of the right kind
+  wwhd.qdrant_ops.qdrant_collections_info:
+    url: http://qdrant.internal:6333
+    collections: [documents]
+    expected:
+      documents:
+        status: green
+        points_count:
+          at_least: 200
+        vectors[*].size: 384
+        shards[*].state: Active
+    wait: true
+    timeout: 600
 """
 
 RETURN = r"""
@@ -121,11 +191,25 @@ collections:
   elements: dict
   sample:
     - name: documents
+      aliases: [production]
       status: green
       optimizer_status: ok
+      warnings: []
       points_count: 240
       indexed_vectors_count: 0
       segments_count: 2
+      vectors: {"": {"size": 384, "distance": "Cosine"}}
+      sparse_vectors: []
+      payload_indexes: {"source": "keyword"}
+      shard_number: 1
+      replication_factor: 1
+      shards:
+        - shard_id: 0
+          peer_id: 8254862430143042
+          local: true
+          state: Active
+          points_count: 240
+      shard_transfers: 0
       query_hits: 10
       query_note: null
   contains:
@@ -133,6 +217,11 @@ collections:
       description: The name of the collection.
       returned: always
       type: str
+    aliases:
+      description: The aliases that lead to it; null if they can't be read.
+      returned: always
+      type: list
+      elements: str
     status:
       description: V(green), V(yellow) (optimising), V(grey) (optimisations wait for an update) or V(red) (broken).
       returned: always
@@ -141,6 +230,11 @@ collections:
       description: V(ok), or the optimiser's error.
       returned: always
       type: str
+    warnings:
+      description: What Qdrant warns of in the collection's settings (newer versions).
+      returned: always
+      type: list
+      elements: str
     points_count:
       description: The number of points; exact if O(exact).
       returned: always
@@ -151,6 +245,39 @@ collections:
       type: int
     segments_count:
       description: The number of segments.
+      returned: always
+      type: int
+    vectors:
+      description: Size and distance of each dense vector by name; the name is empty where the vector has none.
+      returned: always
+      type: dict
+    sparse_vectors:
+      description: The names of the sparse vectors.
+      returned: always
+      type: list
+      elements: str
+    payload_indexes:
+      description: The type of the index on each field of the payload that has one.
+      returned: always
+      type: dict
+    shard_number:
+      description: The number of shards that the collection was made with.
+      returned: always
+      type: int
+    replication_factor:
+      description: The number of replicas that each shard should have.
+      returned: always
+      type: int
+    shards:
+      description:
+        - Each replica of each shard with its peer, whether it is on the peer that was asked, its state (V(Active),
+          V(Dead), V(Partial), V(Recovery) and others) and, for one on that peer, its approximate number of points.
+        - Null if they can't be read.
+      returned: always
+      type: list
+      elements: dict
+    shard_transfers:
+      description: The number of transfers of shards that are going on; null if they can't be read.
       returned: always
       type: int
     query_hits:
@@ -166,12 +293,51 @@ version:
   returned: always, once they could be read
   type: str
   sample: 1.7.4
+ready:
+  description: What C(/readyz) says of all shards; null if what lies between does not pass it on.
+  returned: always, once they could be read
+  type: bool
+  sample: true
 differences:
-  description: What differs from O(expected) and O(baseline), and test queries that missed; one sentence each.
+  description: What differs from O(expected) and O(baseline), and what is broken; one sentence each.
   returned: always, once they could be read
   type: list
   elements: str
   sample: ["The collection 'documents' has 230 points, but 240 were there before (10 fewer)."]
+difference_details:
+  description:
+    - The same for programs. RV(difference_details[].kind) is one of O(tolerate), V(expectation), V(no_count),
+      V(not_ready) or V(query).
+  returned: always, once they could be read
+  type: list
+  elements: dict
+  sample:
+    - kind: fewer_points
+      collection: documents
+      text: The collection 'documents' has 230 points, but 240 were there before (10 fewer).
+      before: 240
+      after: 230
+  contains:
+    kind:
+      description: What kind of difference it is.
+      returned: always
+      type: str
+    collection:
+      description: The name of the collection; null for what concerns the whole Qdrant.
+      returned: always
+      type: str
+    text:
+      description: The sentence.
+      returned: always
+      type: str
+    before:
+      description: What was wanted or was there before, where that is a value.
+      returned: always
+      type: raw
+    after:
+      description: What is there, where that is a value.
+      returned: always
+      type: raw
 started_at:
   description: When the module began to ask, in UTC.
   returned: always, once they could be read
@@ -184,77 +350,96 @@ elapsed:
   sample: 0.314
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import (
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking import (
     HIDDEN,
-    Transport,
-    http_argument_spec,
     keep_secrets,
     mask,
-    run,
+    secrets_of_headers,
     secrets_of_login,
     secrets_of_url,
+    shown_headers,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import http_argument_spec, run
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.transport import Transport
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant import (
-    Scope,
-    collections_info,
-    parse_baseline,
-    parse_expected,
-)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.baseline import TOLERABLE, parse_baseline
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.client import Qdrant
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.expected import parse_expected
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.survey import Scope, collections_info
 
 
 def argument_spec() -> dict[str, Any]:
     return {
         "url": {"type": "str", "required": True, "no_log": True},
         "api_key": {"type": "str", "no_log": True},
+        "api_key_scheme": {"type": "str", "choices": ["api-key", "bearer"], "default": "api-key", "no_log": False},
+        "headers": {"type": "dict", "default": {}, "no_log": True},
         "collections": {"type": "list", "elements": "str"},
         "exact": {"type": "bool", "default": True},
         "query": {"type": "bool", "default": True},
         "expected": {"type": "dict", "default": {}},
         "baseline": {"type": "list", "elements": "dict"},
+        "tolerate": {"type": "list", "elements": "str", "choices": list(TOLERABLE), "default": []},
         "fail_on_difference": {"type": "bool", "default": True},
-        "timeout": {"type": "float", "default": 60.0},
+        "wait": {"type": "bool", "default": False},
+        "timeout": {"type": "float", "default": 60.0, "aliases": ["wait_timeout"]},
         "attempt_timeout": {"type": "float", "default": 15.0},
         **http_argument_spec(),
     }
 
 
-def read_collections(params: dict[str, Any], clock: Clock) -> dict[str, Any]:
-    return collections_info(
+def read_collections(
+    params: dict[str, Any],
+    headers: dict[str, str],
+    *,
+    clock: Clock,
+    on_change: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    scope = Scope(
+        names=params["collections"],
+        exact=params["exact"],
+        query=params["query"],
+        expected=parse_expected(params["expected"], exact=params["exact"]),
+        baseline=parse_baseline(params["baseline"], exact=params["exact"]),
+        tolerate=params["tolerate"],
+        fail_on_difference=params["fail_on_difference"],
+        wait=params["wait"],
+    )
+    qdrant = Qdrant(
         url=params["url"],
         api_key=params["api_key"],
-        scope=Scope(
-            names=params["collections"],
-            exact=params["exact"],
-            query=params["query"],
-            expected=parse_expected(params["expected"], exact=params["exact"]),
-            baseline=parse_baseline(params["baseline"], exact=params["exact"]),
-            fail_on_difference=params["fail_on_difference"],
-        ),
+        bearer=params["api_key_scheme"] == "bearer",
+        headers=headers,
         transport=Transport.from_params(params),
         timeout=params["timeout"],
         attempt_timeout=params["attempt_timeout"],
         clock=clock,
+        on_change=on_change,
     )
+    return collections_info(qdrant, scope=scope, timeout=params["timeout"], clock=clock, on_change=on_change)
 
 
 def main(clock: Clock | None = None) -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     params = module.params
+    headers = {str(name): str(value) for name, value in params["headers"].items()}
     given = keep_secrets(
         module,
         secrets_of_url(params["url"])
+        | secrets_of_headers(headers)
         | secrets_of_login(params["url_username"], params["url_password"])
         | {params["api_key"] or ""},
         url=mask(params["url"]),
         api_key=HIDDEN,
         url_password=HIDDEN,
+        headers=shown_headers(headers),
     )
-    run(module, lambda: read_collections(given, clock or Clock()))
+    run(module, lambda: read_collections(given, headers, clock=clock or Clock()))
 
 
 if __name__ == "__main__":

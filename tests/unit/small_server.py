@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 from urllib.parse import unquote
 
@@ -56,19 +57,39 @@ class Reply:
 
 @dataclass
 class SmallServer:
-    """A running server: where it is, and what it was asked."""
+    """A running server: where it is, what it was asked, and which names TLS told it."""
 
     url: str
     asked: list[Asked] = field(default_factory=list)
+    server_names: list[str | None] = field(default_factory=list)
 
     @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
 
+class _UnixServer(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+
+    def get_request(self) -> tuple[Any, Any]:
+        connection, _address = super().get_request()
+        return connection, ("unix", 0)  # the handler's log wants a pair
+
+
 @contextlib.contextmanager
-def serve(answer: Callable[[Asked], Reply], *, port: int = 0, certificate: Path | None = None) -> Iterator[SmallServer]:
-    """A server that answers each request with `answer(request)`, until the block ends; over TLS with a certificate."""
+def serve(
+    answer: Callable[[Asked], Reply],
+    *,
+    port: int = 0,
+    certificate: Path | None = None,
+    host: str = "127.0.0.1",
+    clients: Path | None = None,
+    unix_socket: Path | None = None,
+) -> Iterator[SmallServer]:
+    """A server that answers each request with `answer(request)`, until the block ends; over TLS with a certificate.
+
+    `clients` is the certificate that a client must show then; a Unix socket takes the place of host and port.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def answer_it(self) -> None:
@@ -97,13 +118,19 @@ def serve(answer: Callable[[Asked], Reply], *, port: int = 0, certificate: Path 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
             """Tests read `asked`, not a log."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = _UnixServer(str(unix_socket), Handler) if unix_socket else ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True
+    names: list[str | None] = []
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
+        context.sni_callback = lambda _socket, name, _context: names.append(name)
+        if clients:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(clients)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    running = SmallServer(f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}")
+    there = "localhost" if unix_socket else f"{host}:{server.server_address[1]}"
+    running = SmallServer(f"{'https' if certificate else 'http'}://{there}", server_names=names)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
@@ -144,7 +171,9 @@ class FakeQdrant:
     """A Qdrant's HTTP interface over points in memory: `collections` maps names to {point id: vector}.
 
     `version` decides whether points/query exists; `key` and `refusal` how a wrong key is answered; `lost` are points
-    that no search finds; `far` makes every search rank the asked point last, as a dot product may.
+    that no search finds; `far` makes every search rank the asked point last, as a dot product may. `replicas` are the
+    states of each shard's replicas, the first one on the peer that is asked; None is a version or a proxy that does not
+    tell. `ready` is what /readyz answers, `params` and `schema` are parts of each collection's description.
     """
 
     collections: dict[str, dict[int | str, Any]]
@@ -156,22 +185,46 @@ class FakeQdrant:
     lost: frozenset[int | str] = frozenset()
     far: bool = False
     query_fault: Reply | None = None
+    aliases: dict[str, str] | None = field(default_factory=dict)
+    replicas: dict[int, list[str]] | None = field(default_factory=lambda: {0: ["Active"]})
+    ready: Reply = Reply(200, "all shards are ready")
+    params: dict[str, Any] = field(default_factory=lambda: {"vectors": {"size": 2, "distance": "Cosine"}})
+    schema: dict[str, Any] = field(default_factory=dict)
+    warnings: list[Any] = field(default_factory=list)
 
     def __call__(self, asked: Asked) -> Reply:
         if asked.path == "/":
             return Reply(body={"title": "qdrant - vector search engine", "version": self.version})
-        if self.key and asked.headers.get("api-key") != self.key:
+        if asked.path == "/readyz":
+            return self.ready
+        bearer = asked.headers.get("authorization", "").removeprefix("Bearer ")
+        if self.key and asked.headers.get("api-key", bearer) != self.key:
             return Reply(self.refusal[0], self.refusal[1])
         parts = asked.path.strip("/").split("/")
-        if parts == ["collections"]:
+        return self._of_collection(asked, parts) if len(parts) > 1 else self._of_all(parts[0])
+
+    def _of_all(self, what: str) -> Reply:
+        if what == "collections":
             return _ok({"collections": [{"name": name} for name in self.collections]})
+        if what == "aliases" and self.aliases is not None:
+            pairs = [{"alias_name": alias, "collection_name": name} for alias, name in self.aliases.items()]
+            return _ok({"aliases": pairs})
+        return Reply(404)
+
+    def _of_collection(self, asked: Asked, parts: list[str]) -> Reply:
         name = unquote(parts[1])
-        points = self.collections.get(name)
-        known = {("GET",): self._describe, ("POST", "count"): self._count, ("POST", "scroll"): self._scroll}
-        known["POST", "search"] = self._search
+        points = self.collections.get((self.aliases or {}).get(name, name))
+        known = {
+            "GET": self._describe,
+            "POST points/count": self._count,
+            "POST points/scroll": self._scroll,
+            "POST points/search": self._search,
+        }
+        if self.replicas is not None:
+            known["GET cluster"] = self._cluster
         if tuple(map(int, self.version.split("."))) >= (1, 10, 0):
-            known["POST", "query"] = self._query
-        action = known.get((asked.method, *parts[3:]))
+            known["POST points/query"] = self._query
+        action = known.get(f"{asked.method} {'/'.join(parts[2:])}".strip())
         if action is None:
             return Reply(404)
         if points is None:
@@ -180,8 +233,33 @@ class FakeQdrant:
 
     def _describe(self, points: dict[int | str, Any], asked: Asked) -> Reply:
         result = {"status": self.status, "optimizer_status": self.optimizer, "indexed_vectors_count": 0}
+        told = {"segments_count": 2, "config": {"params": self.params}, "payload_schema": self.schema}
+        if self.warnings:
+            told["warnings"] = self.warnings
         # Approximate on purpose: who compares must count exactly.
-        return _ok({**result, "points_count": len(points) + 7, "segments_count": 2, "config": {}})
+        return _ok({**result, **told, "points_count": len(points) + 7})
+
+    def _cluster(self, points: dict[int | str, Any], asked: Asked) -> Reply:
+        replicas = [
+            (shard, peer, state)
+            for shard, states in (self.replicas or {}).items()
+            for peer, state in enumerate(states, start=1)
+        ]
+        local = [
+            {"shard_id": shard, "points_count": len(points), "state": state}
+            for shard, peer, state in replicas
+            if peer == 1
+        ]
+        remote = [{"shard_id": shard, "peer_id": peer, "state": state} for shard, peer, state in replicas if peer > 1]
+        return _ok(
+            {
+                "peer_id": 1,
+                "shard_count": len(self.replicas or {}),
+                "local_shards": local,
+                "remote_shards": remote,
+                "shard_transfers": [],
+            }
+        )
 
     def _count(self, points: dict[int | str, Any], asked: Asked) -> Reply:
         return _ok({"count": len(points) if asked.json()["exact"] else len(points) + 7})

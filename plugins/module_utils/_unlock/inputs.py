@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._health import parse_expectations
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant import parse_expected
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._health.expectations import parse_expectations
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.expected import parse_expected
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.patterns import faults_of_pattern
 
 __all__ = ["DEFAULT_TIMEOUTS", "faults_of_inputs", "normalised", "timeouts_of"]

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import Claim, claims_in
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import mask
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking import mask
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock import cleaner
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs import normalised, timeouts_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import (

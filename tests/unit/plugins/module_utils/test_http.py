@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import http.client
 import socket
+import ssl
 import threading
 import time
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,23 +16,21 @@ from typing import Any
 import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import (
-    Answer,
-    Request,
-    Transport,
-    advice,
-    check_header,
-    check_seconds,
-    check_url,
-    fetch,
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.addresses import fetch_each, resolve
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.exchange import Answer, Request, explain, fetch
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking import (
     mask,
-    one_line,
-    seconds,
     secrets_of_headers,
     secrets_of_url,
     shown_headers,
-    tally,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import (
+    check_header,
+    check_seconds,
+    check_url,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.transport import Transport
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.words import advice, one_line, seconds, tally
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, Reply, free_port, self_signed, serve
 
@@ -37,6 +39,10 @@ PARAMS: dict[str, Any] = {
     "ca_path": None,
     "client_cert": None,
     "client_key": None,
+    "ciphers": None,
+    "unix_socket": None,
+    "use_netrc": False,
+    "decompress": True,
     "use_proxy": False,
     "url_username": None,
     "url_password": None,
@@ -374,6 +380,199 @@ def test_files_and_pairs_that_make_no_sense_are_refused(params: dict[str, Any], 
         Transport.from_params({**PARAMS, **params})
     assert words in str(failure.value)
     assert "s3cret" not in str(failure.value)
+
+
+def test_a_client_certificate_is_shown_where_the_server_asks_for_one(certificate: Path, tmp_path: Path) -> None:
+    mine, other = self_signed(tmp_path), certificate
+    with serve(lambda asked: Reply(200), certificate=certificate, clients=mine) as server:
+        url = f"https://localhost:{server.port}/"
+        shown = ask(url, ca_path=str(certificate), client_cert=str(mine))
+        none = ask(url, ca_path=str(certificate))
+        wrong = ask(url, ca_path=str(certificate), client_cert=str(other))
+    assert shown.status == 200
+    for refused in (none, wrong):
+        # By TLS 1.3 the server refuses after the handshake, and its closing may overtake its alert.
+        assert (refused.status, refused.label) in [(None, "client certificate refused"), (None, "connection lost")]
+
+
+@pytest.mark.parametrize(
+    ("reason", "label", "hopeless"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "client certificate refused", True),
+        ("TLSV1_ALERT_UNKNOWN_CA", "client certificate refused", True),
+        ("SSLV3_ALERT_BAD_CERTIFICATE", "client certificate refused", True),
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", "TLS failed", False),
+        ("WRONG_VERSION_NUMBER", "TLS failed", False),
+    ],
+)
+def test_an_alert_about_the_clients_certificate_is_told_apart(reason: str, label: str, hopeless: bool) -> None:
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    found, words, without_hope = explain(urllib.error.URLError(error), 5.0)
+    assert (found, without_hope) == (label, hopeless)
+    assert reason in words
+    assert "client_cert" in advice(Answer(None, found, 0.0, "https://host/"))
+
+
+def test_a_key_in_a_file_of_its_own(certificate: Path, tmp_path: Path) -> None:
+    text = certificate.read_text()
+    border = text.index("-----BEGIN PRIVATE KEY")
+    (tmp_path / "cert.pem").write_text(text[:border])
+    (tmp_path / "key.pem").write_text(text[border:])
+    files = {"client_cert": str(tmp_path / "cert.pem"), "client_key": str(tmp_path / "key.pem")}
+    with serve(lambda asked: Reply(200), certificate=certificate, clients=certificate) as server:
+        assert ask(f"https://localhost:{server.port}/", ca_path=str(certificate), **files).status == 200
+    with pytest.raises(OperationFailed, match="Could not load the certificates of client_cert"):
+        Transport.from_params({**PARAMS, "client_cert": files["client_cert"]})
+
+
+def test_ciphers_are_offered_and_no_others() -> None:
+    context = Transport.from_params({**PARAMS, "ciphers": ["ECDHE-RSA-AES128-GCM-SHA256", "AES256-SHA"]}).context
+    assert context is not None
+    named = {cipher["name"] for cipher in context.get_ciphers() if cipher["protocol"] != "TLSv1.3"}
+    assert named <= {"ECDHE-RSA-AES128-GCM-SHA256", "AES256-SHA"}
+    assert named
+
+
+# --- Other ways there ------------------------------------------------------------------------------------------------
+
+
+def test_a_unix_socket_is_asked_instead_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "s"
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    with serve(lambda asked: Reply(200, {"path": asked.path}), unix_socket=place) as server:
+        answer = ask("http://backend.invalid/health", unix_socket=str(place), use_proxy=True)
+    assert (answer.status, answer.text()) == (200, '{"path": "/health"}')
+    assert server.asked[0].headers["host"] == "backend.invalid"
+    gone = ask("http://backend.invalid/health", unix_socket=str(tmp_path / "none"))
+    assert (gone.status, gone.label) == (None, "no such file or directory")
+    assert "unix_socket" in advice(gone)
+    nobody = ask("http://backend.invalid/health", unix_socket=str(place))
+    assert nobody.label == "connection refused"
+
+
+def test_a_unix_socket_with_tls(tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # ansible patches this for the time of a connection, and leaves it so when the connection fails.
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", http.client.HTTPConnection.connect)
+    place = tmp_path / "s"
+    with serve(lambda asked: Reply(200), unix_socket=place, certificate=certificate):
+        answer = ask("https://localhost/health", unix_socket=str(place), ca_path=str(certificate))
+    assert answer.status == 200
+
+
+def test_a_netrc_is_read_only_if_asked_and_replaces_no_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password word\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serve(lambda asked: Reply(200)) as server:
+        ask(server.url)
+        ask(server.url, use_netrc=True)
+        ask(server.url, use_netrc=True, headers={"Authorization": "Bearer t0ken"})
+    sent = [asked.headers.get("authorization") for asked in server.asked]
+    assert sent == [None, "Basic dXNlcjp3b3Jk", "Bearer t0ken"]
+
+
+def test_a_compressed_answer_is_unpacked_unless_told_otherwise() -> None:
+    packed = gzip.compress(b'{"a": 1}')
+    with serve(lambda asked: Reply(200, packed, {"Content-Encoding": "gzip"})) as server:
+        assert ask(server.url).text() == '{"a": 1}'
+        assert ask(server.url, decompress=False).body == packed
+
+
+def test_a_header_that_comes_twice_has_both_values() -> None:
+    def twice(file: Any) -> None:
+        file.write(b"HTTP/1.0 200 OK\r\nX-One: a\r\nx-one: b\r\n\r\n")
+
+    with serve(lambda asked: Reply(raw=twice)) as server:
+        assert ask(server.url).headers["x-one"] == "a, b"
+
+
+# --- Every address ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`localhost` and `backend.test` have two addresses of this machine, as a load balancer's name has."""
+    real = socket.getaddrinfo
+
+    def resolve_both(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+        if host in ("localhost", "backend.test"):
+            kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+            return [(*kind, (address, port)) for address in ("127.0.0.1", "127.0.0.2", "127.0.0.1")]
+        return real(host, port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_both)
+
+
+def ask_each(url: str, **params: Any) -> list[Answer]:
+    transport = Transport.from_params({**PARAMS, **params})
+    return fetch_each(Request(url, headers=params.pop("headers", {})), transport=transport, timeout=5.0, clock=Clock())
+
+
+def test_each_address_is_asked_for_the_host_of_the_url(two_addresses: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    with (
+        serve(lambda asked: Reply(200)) as first,
+        serve(lambda asked: Reply(503), host="127.0.0.2", port=first.port) as second,
+    ):
+        url = f"http://backend.test:{first.port}/health?a=b"
+        answers = ask_each(url, use_proxy=True, url_username="u", url_password="p", force_basic_auth=True)
+    assert [(answer.address, answer.status) for answer in answers] == [("127.0.0.1", 200), ("127.0.0.2", 503)]
+    assert {answer.url for answer in answers} == {f"http://backend.test:{first.port}/health?a=***"}
+    for server in (first, second):
+        (asked,) = server.asked
+        assert (asked.path, asked.headers["host"]) == ("/health?a=b", f"backend.test:{first.port}")
+        assert asked.headers["authorization"] == "Basic dTpw"
+
+
+def test_each_address_has_the_name_in_tls_and_must_be_certified_for_it(two_addresses: None, certificate: Path) -> None:
+    with (
+        serve(lambda asked: Reply(200), certificate=certificate) as first,
+        serve(lambda asked: Reply(200), certificate=certificate, host="127.0.0.2", port=first.port) as second,
+    ):
+        trusted = ask_each(f"https://localhost:{first.port}/", ca_path=str(certificate))
+        other = ask_each(f"https://backend.test:{first.port}/", ca_path=str(certificate))
+        unknown = ask_each(f"https://localhost:{first.port}/")
+    assert [answer.status for answer in trusted] == [200, 200]
+    assert (first.server_names[0], second.server_names[0]) == ("localhost", "localhost")
+    assert [(answer.label, answer.hopeless) for answer in [*other, *unknown]] == [("certificate not valid", True)] * 4
+    assert "backend.test" in (other[0].error or "")
+
+
+def test_an_address_where_nothing_listens_is_one_of_the_answers(two_addresses: None) -> None:
+    with serve(lambda asked: Reply(301, "", {"Location": "http://elsewhere.invalid/"})) as server:
+        answers = ask_each(f"http://backend.test:{server.port}/")
+    assert [(answer.address, answer.label) for answer in answers] == [
+        ("127.0.0.1", "301"),
+        ("127.0.0.2", "connection refused"),
+    ]
+
+
+def test_a_name_without_an_address_is_one_answer(no_resolver: None) -> None:
+    (answer,) = ask_each("http://no-such-host.invalid/")
+    assert (answer.address, answer.label, answer.hopeless) == (None, "name not resolved", False)
+
+
+def test_an_ipv6_address_keeps_its_brackets() -> None:
+    assert resolve("http://[::1]:6333/") == ["::1"]
+    request = Request(f"http://u:p@backend.test:{free_port()}/", address="::1")
+    answer = fetch(request, transport=Transport(), timeout=5.0, clock=Clock())
+    assert answer.status is None
+    assert answer.label in ("connection refused", "cannot assign requested address", "network is unreachable")
+
+
+def test_a_name_that_only_loopback_has_is_still_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any other interface, AI_ADDRCONFIG makes the resolver find nothing."""
+    real = socket.getaddrinfo
+
+    def strict(*args: Any, flags: int = 0, **kwargs: Any) -> Any:
+        if flags & socket.AI_ADDRCONFIG:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", strict)
+    assert resolve("https://127.0.0.1/") == ["127.0.0.1"]
 
 
 # --- Words -----------------------------------------------------------------------------------------------------------

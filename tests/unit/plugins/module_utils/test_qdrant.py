@@ -7,15 +7,19 @@ from typing import Any
 import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant import (
-    Scope,
-    Vector,
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.baseline import (
+    TOLERABLE,
     differences_from_baseline,
-    differences_from_expected,
-    find_vector,
     parse_baseline,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.differences import Difference
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.expected import (
+    differences_from_expected,
     parse_expected,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.probe import Vector, find_vector
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.reading import payload_indexes, shards, vectors
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.survey import Scope
 
 
 @pytest.mark.parametrize(
@@ -59,15 +63,33 @@ def test_expected_counts_are_numbers_or_null() -> None:
     assert parse_expected(None, exact=True) == {}
 
 
-@pytest.mark.parametrize("count", [-1, True, 1.5, "many", "-1", [], {}])
+@pytest.mark.parametrize("count", [-1, True, 1.5, "many", "-1", []])
 def test_what_is_no_count_is_refused(count: Any) -> None:
-    with pytest.raises(OperationFailed, match=r"^expected: 'a' is .*: give a number of points from 0 up, or null\.$"):
+    words = r"^expected: 'a' is .*: give a number of points from 0 up, a mapping of tests, or null\.$"
+    with pytest.raises(OperationFailed, match=words):
         parse_expected({"a": count}, exact=True)
     with pytest.raises(OperationFailed, match=r"^baseline: the points_count of 'a' is .*: give a number of points"):
         parse_baseline([{"name": "a", "points_count": count}], exact=True)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"point_count": 3}, "expected: 'a' has 'point_count', which nothing is told of a collection: use aliases, "),
+        ({"points_count": {"least": 3}}, "expected: 'a': 'points_count' has the test 'least': use equals"),
+        ({"vectors..size": 3}, "expected: 'a': 'vectors..size' is not a path at '..size'"),
+    ],
+)
+def test_tests_that_make_no_sense_are_refused(wanted: Any, words: str) -> None:
+    with pytest.raises(OperationFailed) as failure:
+        parse_expected({"a": wanted}, exact=True)
+    assert words in str(failure.value)
+
+
 def test_approximate_counts_are_not_compared() -> None:
+    with pytest.raises(OperationFailed, match="expected has counts, but exact is false"):
+        parse_expected({"a": {"points_count": {"at_least": 1}}}, exact=False)
+    assert parse_expected({"a": {"status": "green"}}, exact=False)["a"]
     with pytest.raises(OperationFailed, match="expected has counts, but exact is false"):
         parse_expected({"a": 1}, exact=False)
     with pytest.raises(OperationFailed, match="baseline is given, but exact is false"):
@@ -80,8 +102,12 @@ def test_a_baseline_without_names_is_refused(entry: Any) -> None:
         parse_baseline([{"name": "a", "points_count": 1}, entry], exact=True)
 
 
-def collection(count: int | None = 10, *, status: str = "green") -> dict[str, Any]:
-    return {"points_count": count, "status": status, "optimizer_status": "disk full"}
+def collection(count: int | None = 10, *, status: str = "green", **more: Any) -> dict[str, Any]:
+    return {"points_count": count, "status": status, "optimizer_status": "disk full", **more}
+
+
+def texts(differences: list[Difference]) -> list[str]:
+    return [difference.text for difference in differences]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +124,33 @@ def collection(count: int | None = 10, *, status: str = "green") -> dict[str, An
     ],
 )
 def test_differences_from_expected(found: Any, expected: dict[str, int | None], sentences: list[str]) -> None:
-    assert differences_from_expected(found, expected) == sentences
+    assert texts(differences_from_expected(found, expected)) == sentences
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentences"),
+    [
+        ({"points_count": {"at_least": 10}, "status": {"one_of": ["green", "yellow"]}}, []),
+        (
+            {"points_count": {"at_least": 11}},
+            ["The collection 'a' has points_count = 10, but points_count >= 11 was expected."],
+        ),
+        (
+            {"status": "yellow", "vectors.text.size": 4, "shards[*].state": "Active"},
+            [
+                'The collection \'a\' has status = "green", but status = "yellow" was expected.',
+                "The collection 'a' has no vectors.text.size, but vectors.text.size = 4 was expected.",
+                'The collection \'a\' has shards[1].state = "Dead", but shards[*].state = "Active" was expected.',
+            ],
+        ),
+    ],
+)
+def test_tests_of_a_collection(wanted: Any, sentences: list[str]) -> None:
+    found = collection(vectors={"": {"size": 4}}, shards=[{"state": "Active"}, {"state": "Dead"}])
+    expected = parse_expected({"a": wanted}, exact=True)
+    assert texts(differences_from_expected({"a": found}, expected)) == sentences
+    gone = differences_from_expected({"a": None}, expected)
+    assert [(one.kind, one.text) for one in gone] == [("missing_collection", "The collection 'a' is missing.")]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +180,133 @@ def test_differences_from_a_baseline(found: Any, baseline: list[dict[str, Any]],
     differences = differences_from_baseline(found, parsed)
     assert len(differences) == len(sentences)
     for sentence, difference in zip(sentences, differences, strict=True):
-        assert sentence in difference
+        assert sentence in difference.text
+
+
+def replicas(*states: str, shard: int = 0) -> list[dict[str, Any]]:
+    return [{"shard_id": shard, "peer_id": peer, "state": state} for peer, state in enumerate(states)]
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "found"),
+    [
+        ({"optimizer_status": "ok"}, {"optimizer_status": "ok"}, []),
+        (
+            {"optimizer_status": "disk full"},
+            {"optimizer_status": "ok"},
+            [("optimizer", "The optimiser of the collection 'a' fails now (disk full).")],
+        ),
+        (
+            {"vectors": {"": {"size": 4, "distance": "Dot"}}},
+            {"vectors": {"": {"size": 3, "distance": "Cosine"}}},
+            [
+                ("vectors", "The vector of the collection 'a' has the size 4, but had 3 before."),
+                ("vectors", "The vector of the collection 'a' has the distance Dot, but had Cosine before."),
+            ],
+        ),
+        (
+            {"vectors": {"b": {"size": 4}, "c": {"size": 1}}, "sparse_vectors": []},
+            {"vectors": {"a": {"size": 3}, "b": {"size": 3}}, "sparse_vectors": ["s"]},
+            [
+                ("vectors", "The collection 'a' has no vector 'a' any more."),
+                ("vectors", "The collection 'a' has a new vector 'c'."),
+                ("vectors", "The collection 'a' has no sparse vector 's' any more."),
+                ("vectors", "The vector 'b' of the collection 'a' has the size 4, but had 3 before."),
+            ],
+        ),
+        (
+            {"payload_indexes": {"x": "integer", "new": "geo"}},
+            {"payload_indexes": {"x": "keyword", "y": "text"}},
+            [
+                (
+                    "payload_indexes",
+                    "The index on 'x' of the collection 'a' is of type integer, but was keyword before.",
+                ),
+                ("payload_indexes", "The collection 'a' has no index on 'y' any more."),
+            ],
+        ),
+        (
+            {"aliases": ["blue"]},
+            {"aliases": ["green"]},
+            [
+                ("aliases", "The alias 'green' does not lead to the collection 'a' any more."),
+                ("aliases", "The alias 'blue' leads to the collection 'a' now."),
+            ],
+        ),
+        ({"aliases": None}, {"aliases": ["green"]}, []),
+        ({"aliases": ["green"]}, {}, []),
+        (
+            {"shards": replicas("Active", "Dead") + replicas("Active", shard=1)},
+            {"shards": replicas("Active", "Active") + replicas("Active", shard=1) + replicas("Active", shard=2)},
+            [
+                (
+                    "shards",
+                    "The shard 0 of the collection 'a' has 1 active replicas, but 2 before (Active, Dead).",
+                ),
+                ("shards", "The shard 2 of the collection 'a' has 0 active replicas, but 1 before (it is gone)."),
+            ],
+        ),
+        ({"shards": replicas("Active", "Active")}, {"shards": replicas("Active", "Dead")}, []),
+        ({"shards": None}, {"shards": replicas("Active")}, []),
+    ],
+)
+def test_differences_of_settings_and_shards(
+    now: dict[str, Any], before: dict[str, Any], found: list[tuple[str, str]]
+) -> None:
+    baseline = parse_baseline([{"name": "a", "points_count": 10, "status": "green", **before}], exact=True) or {}
+    here = {"a": {**collection(), "optimizer_status": "ok", **now}}
+    differences = differences_from_baseline(here, baseline)
+    assert [(one.kind, one.text) for one in differences] == found
+    assert differences_from_baseline(here, baseline, tolerate=[kind for kind, _text in found]) == []
+    assert {kind for kind, _text in found} <= set(TOLERABLE)
+
+
+def test_what_is_tolerated_is_not_told() -> None:
+    baseline = parse_baseline([{"name": name, "points_count": 10} for name in ("a", "b", "gone")], exact=True) or {}
+    now = {"a": collection(12), "b": collection(9), "gone": None, "new": collection(1)}
+    told = differences_from_baseline(now, baseline, tolerate=["more_points", "new_collection", "missing_collection"])
+    assert [(one.kind, one.collection, one.before, one.after) for one in told] == [("fewer_points", "b", 10, 9)]
+
+
+# --- What Qdrant answers ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("params", "found"),
+    [
+        ({"size": 4, "distance": "Dot", "on_disk": True}, {"": {"size": 4, "distance": "Dot"}}),
+        ({"text": {"size": 4, "distance": "Dot"}}, {"text": {"size": 4, "distance": "Dot"}}),
+        ({"size": {"size": 4, "distance": "Dot"}}, {"size": {"size": 4, "distance": "Dot"}}),
+        ({}, {}),
+        (None, {}),
+    ],
+)
+def test_the_vectors_of_a_collection(params: Any, found: dict[str, Any]) -> None:
+    assert vectors(params) == found
+
+
+def test_the_indexes_of_a_collection() -> None:
+    schema = {"city": {"data_type": "keyword", "points": 3}, "odd": {}, "none": None}
+    assert payload_indexes(schema) == {"city": "keyword", "odd": "unknown", "none": "unknown"}
+    assert payload_indexes(None) == {}
+
+
+def test_the_replicas_of_each_shard() -> None:
+    cluster = {
+        "peer_id": 7,
+        "local_shards": [{"shard_id": 1, "points_count": 3, "state": "Active"}],
+        "remote_shards": [
+            {"shard_id": 1, "peer_id": 8, "state": "Dead"},
+            {"shard_id": 0, "peer_id": 8, "state": "Active"},
+        ],
+    }
+    assert [tuple(replica.values()) for replica in shards(cluster) or ()] == [
+        (0, 8, False, "Active", None),
+        (1, 7, True, "Active", 3),
+        (1, 8, False, "Dead", None),
+    ]
+    assert shards(None) is None
+    assert shards({"peer_id": 7, "local_shards": None}) == []
 
 
 @pytest.mark.parametrize(

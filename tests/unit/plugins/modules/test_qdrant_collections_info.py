@@ -7,9 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wwhd.qdrant_ops.plugins.modules.qdrant_collections_info import main
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import http_argument_spec
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.transport import Transport
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.client import Qdrant
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.expected import FIELDS, parse_expected
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.survey import Scope, collections_info
+from ansible_collections.wwhd.qdrant_ops.plugins.modules.qdrant_collections_info import (
+    DOCUMENTATION,
+    EXAMPLES,
+    RETURN,
+    argument_spec,
+    main,
+)
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
 from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import (
     Asked,
@@ -44,21 +56,31 @@ def read(qdrant: FakeQdrant, **args: Any) -> Outcome:
 @pytest.mark.parametrize("check", [False, True])
 @pytest.mark.parametrize("version", ["1.7.4", "1.9.9", "1.10.0", "1.19.0"])
 def test_every_collection_is_counted_and_queried(version: str, check: bool) -> None:
-    outcome = read(store(version=version), check=check)
+    outcome = read(store(version=version, aliases={"live": "documents"}), check=check)
     assert not outcome.failed, outcome.msg
     assert not outcome.changed
     result = outcome.result
     assert result["version"] == version
-    assert result["differences"] == []
+    assert result["ready"] is True
+    assert result["differences"] == result["difference_details"] == []
     assert result["started_at"] == "2026-11-23T15:00:00.000Z"
     assert result["collections"] == [
         {
             "name": name,
+            "aliases": ["live"] if name == "documents" else [],
             "status": "green",
             "optimizer_status": "ok",
+            "warnings": [],
             "points_count": count,
             "indexed_vectors_count": 0,
             "segments_count": 2,
+            "vectors": {"": {"size": 2, "distance": "Cosine"}},
+            "sparse_vectors": [],
+            "payload_indexes": {},
+            "shard_number": None,
+            "replication_factor": None,
+            "shards": [{"shard_id": 0, "peer_id": 1, "local": True, "state": "Active", "points_count": count}],
+            "shard_transfers": 0,
             "query_hits": hits,
             "query_note": None,
         }
@@ -82,6 +104,9 @@ def test_nothing_but_reading_calls_is_made() -> None:
         info(server.url)
     assert {(asked.method, asked.path.rpartition("/")[2]) for asked in server.asked} == {
         ("GET", "collections"),
+        ("GET", "aliases"),
+        ("GET", "cluster"),
+        ("GET", "readyz"),
         ("GET", "documents"),
         ("GET", "conversations"),
         ("POST", "count"),
@@ -254,6 +279,173 @@ def test_no_collections_at_all() -> None:
     assert "there are no collections" in read(empty, collections=["a"]).msg
 
 
+def test_a_collection_may_be_named_by_its_alias() -> None:
+    outcome = read(store(aliases={"live": "documents"}), collections=["live"], expected={"live": 24})
+    assert not outcome.failed, outcome.msg
+    assert [found["name"] for found in outcome.result["collections"]] == ["live"]
+
+
+def test_tests_of_what_is_told_of_a_collection() -> None:
+    expected = {"documents": {"points_count": {"at_least": 20}, "status": "green", "vectors[*].size": 3}}
+    outcome = read(store(), expected=expected)
+    assert outcome.failed
+    text = "The collection 'documents' has vectors[\"\"].size = 2, but vectors[*].size = 3 was expected."
+    assert outcome.result["differences"] == [text]
+    assert outcome.result["difference_details"] == [
+        {
+            "kind": "expectation",
+            "collection": "documents",
+            "text": text,
+            "before": "vectors[*].size = 3",
+            "after": 'vectors[""].size = 2',
+        }
+    ]
+    assert outcome.msg.endswith("give it more time (wait, timeout) if it is still at work.")
+
+
+def test_what_can_be_tested_is_what_is_returned() -> None:
+    (found,) = read(store(), collections=["documents"]).result["collections"]
+    assert set(FIELDS) == found.keys() - {"name"}
+
+
+def test_a_changed_vector_a_lost_index_and_a_moved_alias_are_differences() -> None:
+    schema = {"city": {"data_type": "keyword"}}
+    before = read(store(schema=schema, aliases={"live": "documents"})).result["collections"]
+    after = store(aliases={"live": "conversations"}, params={"vectors": {"size": 4, "distance": "Cosine"}})
+    outcome = read(after, collections=["documents"], baseline=[one for one in before if one["name"] == "documents"])
+    assert outcome.failed
+    assert outcome.result["differences"] == [
+        "The vector of the collection 'documents' has the size 4, but had 2 before.",
+        "The collection 'documents' has no index on 'city' any more.",
+        "The alias 'live' does not lead to the collection 'documents' any more.",
+    ]
+    assert not read(after, baseline=before, tolerate=["vectors", "payload_indexes", "aliases"]).failed
+
+
+def test_a_result_of_an_older_version_of_this_module_is_a_baseline() -> None:
+    told = ("name", "status", "optimizer_status", "points_count", "indexed_vectors_count", "segments_count")
+    before = [{name: one[name] for name in told} for one in read(store()).result["collections"]]
+    assert not read(store(aliases={"live": "documents"}, schema={"x": {"data_type": "text"}}), baseline=before).failed
+
+
+def test_a_shard_that_is_dead_on_every_peer_is_a_failure() -> None:
+    outcome = read(store(replicas={0: ["Active", "Dead"], 1: ["Dead", "Dead"]}), fail_on_difference=False)
+    assert outcome.failed
+    assert outcome.result["differences"] == [
+        "The shard 1 of the collection 'conversations' is dead on every peer.",
+        "The shard 1 of the collection 'documents' is dead on every peer.",
+    ]
+    assert [replica["state"] for replica in outcome.result["collections"][0]["shards"]] == [
+        "Active",
+        "Dead",
+        "Dead",
+        "Dead",
+    ]
+
+
+def test_what_is_not_told_is_null_and_no_difference() -> None:
+    before = read(store(aliases={"live": "documents"})).result["collections"]
+    silent = store(aliases=None, replicas=None, ready=Reply(404, "<html>"))
+    outcome = read(silent, baseline=before)
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["ready"] is None
+    assert [(one["aliases"], one["shards"], one["shard_transfers"]) for one in outcome.result["collections"]] == [
+        (None, None, None)
+    ] * 2
+
+
+def test_a_key_that_may_not_read_shards_and_aliases_is_enough() -> None:
+    qdrant = store()
+
+    def limited(asked: Asked) -> Reply:
+        return Reply(403, "forbidden") if asked.path.endswith(("/cluster", "/aliases")) else qdrant(asked)
+
+    with serve(limited) as server:
+        outcome = info(server.url, expected={"documents": 24})
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["collections"][0]["shards"] is None
+
+
+def test_shards_that_are_not_ready_are_a_failure() -> None:
+    outcome = read(store(ready=Reply(503, "some shards are not ready")))
+    assert outcome.failed
+    assert outcome.result["ready"] is False
+    assert outcome.result["differences"] == ["Qdrant says at /readyz that some shards are not ready."]
+    balancer = read(store(ready=Reply(503, "<html>no target</html>")))
+    assert (balancer.failed, balancer.result["ready"]) == (False, None)
+
+
+def test_what_newer_versions_warn_of_is_told() -> None:
+    outcome = read(store(warnings=[{"message": "no index on city"}, "odd"]), collections=["documents"])
+    assert outcome.result["collections"][0]["warnings"] == ["no index on city", "odd"]
+
+
+# --- Waiting ---------------------------------------------------------------------------------------------------------
+
+
+def test_it_waits_until_what_is_expected_is_there() -> None:
+    clock = FakeClock()
+    qdrant = store(status="yellow", ready=Reply(503, "some shards are not ready"))
+
+    def get_well() -> None:
+        qdrant.status, qdrant.ready = "green", Reply(200, "all shards are ready")
+
+    clock.at(20, get_well)
+    with serve(qdrant) as server:
+        outcome = info(
+            server.url, clock=clock, expected={"documents": {"status": "green"}}, wait=True, timeout=60, query=False
+        )
+    assert not outcome.failed, outcome.msg
+    assert 20 <= outcome.result["elapsed"] <= 25
+    assert outcome.result["differences"] == []
+
+
+def test_a_wait_that_is_over_tells_what_is_still_wrong() -> None:
+    clock = FakeClock()
+    with serve(store(status="yellow")) as server:
+        expected = {"documents": {"status": "green"}}
+        outcome = info(server.url, clock=clock, expected=expected, wait=True, wait_timeout=30, query=False)
+    assert outcome.failed
+    assert clock.now == 30
+    assert f"The collections of {server.url} are not as wanted after 30 s and " in outcome.msg
+    assert (
+        'looks: The collection \'documents\' has status = "yellow", but status = "green" was expected.' in outcome.msg
+    )
+
+
+def test_without_being_told_to_it_looks_once() -> None:
+    clock = FakeClock()
+    with serve(store(status="yellow")) as server:
+        assert info(server.url, clock=clock, expected={"documents": {"status": "green"}}).failed
+    assert clock.sleeps == []
+
+
+def test_each_reason_to_wait_is_told_once() -> None:
+    clock = FakeClock()
+    told: list[str] = []
+    qdrant = store(status="yellow")
+    starting = [Reply(502), Reply(502), Reply(503)]
+    clock.at(10, lambda: setattr(qdrant, "status", "green"))
+    with serve(lambda asked: starting.pop(0) if starting else qdrant(asked)) as server:
+        client = Qdrant(
+            url=server.url,
+            api_key=None,
+            transport=Transport(use_proxy=False),
+            timeout=60,
+            attempt_timeout=5,
+            clock=clock.clock,
+            on_change=told.append,
+        )
+        expected = parse_expected({"documents": {"status": "green"}}, exact=True)
+        scope = Scope(names=["documents"], expected=expected, wait=True)
+        collections_info(client, scope=scope, timeout=60, clock=clock.clock, on_change=told.append)
+    assert told == [
+        f"{server.url} can't be read yet: 502",
+        f"{server.url} can't be read yet: 503",
+        'The collection \'documents\' has status = "yellow", but status = "green" was expected.',
+    ]
+
+
 # --- What goes wrong -------------------------------------------------------------------------------------------------
 
 
@@ -314,6 +506,21 @@ def test_a_wrong_key(refusal: tuple[int, str], words: str) -> None:
     assert none.msg.endswith(f"it wants an API key ({words}). Give it in api_key.")
     assert not right.failed
     assert len([asked for asked in server.asked if asked.headers.get("api-key") in (None, "wr0ng-key")]) == 2
+
+
+def test_a_key_may_be_sent_as_a_bearer_and_a_gateway_may_want_more() -> None:
+    with serve(store(key=KEY)) as server:
+        args = {"api_key": KEY, "api_key_scheme": "bearer", "headers": {"X-Tenant": "t3nant-s3cret", "Accept": "*/*"}}
+        outcome = info(server.url, **args)
+        broken = info(server.url, headers={"X-Tenant": "a\nb"})
+    assert not outcome.failed, outcome.msg
+    assert {asked.headers.get("authorization") for asked in server.asked} == {f"Bearer {KEY}"}
+    assert {asked.headers["x-tenant"] for asked in server.asked} == {"t3nant-s3cret"}
+    assert all("api-key" not in asked.headers for asked in server.asked)
+    assert outcome.result["invocation"]["module_args"]["headers"] == {"X-Tenant": "***", "Accept": "*/*"}
+    assert "headers: the value of X-Tenant has a line break" in broken.msg
+    for secret in (KEY, "t3nant-s3cret"):
+        assert secret not in json.dumps(outcome.result)
 
 
 def test_the_key_is_never_shown() -> None:
@@ -393,6 +600,10 @@ def test_a_root_that_is_not_passed_on_is_no_failure() -> None:
         ({"attempt_timeout": 0}, "attempt_timeout is 0"),
         ({"collections": ["a", ""]}, "collections has an empty name"),
         ({"expected": {"a": -1}}, "expected: 'a' is -1"),
+        ({"expected": {"a": {"point_count": 3}}}, "expected: 'a' has 'point_count', which nothing is told of"),
+        ({"expected": {"a": {"status": {"is": 3}}}}, "expected: 'a': 'status' has the test 'is'"),
+        ({"tolerate": ["loss"]}, "value of tolerate must be one or more of: aliases, "),
+        ({"api_key_scheme": "basic"}, "value of api_key_scheme must be one of: api-key, bearer"),
         ({"expected": {"a": 1}, "exact": False}, "expected has counts, but exact is false"),
         ({"baseline": [{"points_count": 3}]}, "baseline: entry 0 has no name"),
         ({"client_cert": "/no/such.pem"}, "client_cert is '/no/such.pem', which is not a file"),
@@ -439,3 +650,41 @@ def test_the_key_does_not_reach_the_systems_log(monkeypatch: pytest.MonkeyPatch)
     assert not read(store(key=KEY), api_key=KEY).failed
     assert "attempt_timeout" in "".join(logged)
     assert KEY not in "".join(logged)
+
+
+# --- The documentation -----------------------------------------------------------------------------------------------
+
+
+EXAMPLE_TASKS: list[dict[str, Any]] = yaml.safe_load(EXAMPLES)
+
+
+@pytest.mark.parametrize("task", EXAMPLE_TASKS, ids=lambda task: task["name"])
+def test_the_examples_run(task: dict[str, Any]) -> None:
+    """As they stand, but for the address, and for what an earlier task has registered."""
+    content = {"documents": points(240, tuple([0.1] * 384)), "conversations": points(6)}
+    qdrant = store(collections=content, params={"vectors": {"size": 384, "distance": "Cosine"}}, version="1.19.0")
+    args = dict(task["wwhd.qdrant_ops.qdrant_collections_info"])
+    if args.get("baseline") == "{{ before.collections }}":
+        args["baseline"] = read(qdrant).result["collections"]
+    assert args.pop("url").startswith("http")
+    outcome = read(qdrant, **args)
+    assert not outcome.failed, outcome.msg
+
+
+def test_the_documentation_is_the_specification() -> None:
+    documented = yaml.safe_load(DOCUMENTATION)["options"]
+    own = {name: option for name, option in argument_spec().items() if name not in http_argument_spec()}
+    assert documented.keys() == own.keys()
+    for name, option in own.items():
+        for key in ("type", "elements", "aliases", "default"):
+            assert option.get(key) == documented[name].get(key), (name, key)
+        assert list(option.get("choices") or ()) == list(documented[name].get("choices") or ())
+
+
+def test_the_sample_has_all_that_is_returned() -> None:
+    documented = yaml.safe_load(RETURN)
+    result = read(store()).result
+    assert documented.keys() == result.keys() - {"changed", "invocation"}
+    (sample,) = documented["collections"]["sample"]
+    assert list(sample) == list(documented["collections"]["contains"]) == list(result["collections"][0])
+    assert sample["shards"][0].keys() == result["collections"][0]["shards"][0].keys()
