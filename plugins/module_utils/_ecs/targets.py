@@ -15,7 +15,15 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aw
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
 
-__all__ = ["addresses_of", "read_health", "read_targets", "target_group_arns", "unhealthy_targets"]
+__all__ = [
+    "addresses_of",
+    "group_name",
+    "read_health",
+    "read_targets",
+    "refreshed_targets",
+    "target_group_arns",
+    "unhealthy_targets",
+]
 
 # Targets in these states are leaving: they say nothing about the tasks that run now (facts.md I).
 _LEAVING = frozenset({"draining", "unhealthy.draining"})
@@ -89,6 +97,25 @@ def read_targets(aws: Aws, *, service: Mapping[str, Any]) -> list[dict[str, Any]
     return groups
 
 
+def refreshed_targets(aws: Aws, groups: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Groups as `read_targets` gave them, with the health of now: one call a group, what is configured stays."""
+    fresh = []
+    for group in groups:
+        try:
+            fresh.append({**group, "problem": None, "targets": read_health(aws, arn=group["target_group_arn"])})
+        except OperationFailed as error:
+            if error.code != "TargetGroupNotFound":
+                raise
+            problem = f"target group {group['target_group_arn']} does not exist"
+            fresh.append({**group, "problem": problem, "targets": []})
+    return fresh
+
+
+def group_name(arn: str) -> str:
+    """The name in a target group's ARN."""
+    return arn.rsplit(":targetgroup/", maxsplit=1)[-1].split("/", maxsplit=1)[0]
+
+
 def _health_check(aws: Aws, *, arn: str) -> dict[str, Any] | None:
     answer = aws.call("elbv2", "DescribeTargetGroups", doing=f"describe target group {arn}", TargetGroupArns=[arn])
     for group in answer.get("TargetGroups", []):
@@ -122,7 +149,7 @@ def unhealthy_targets(groups: Iterable[Mapping[str, Any]], *, addresses: set[str
     """
     sentences = []
     for group in groups:
-        name = group["target_group_arn"].split(":targetgroup/")[-1].split("/")[0]
+        name = group_name(group["target_group_arn"])
         if group.get("problem"):
             sentences.append(f"{group['problem']}.")
             continue

@@ -252,9 +252,11 @@ def test_tags_of_a_service(world: Any) -> None:
 
 
 @pytest.mark.sandbox_service("stopped")
-def test_a_service_deployments_api_that_is_absent_answers_as_aws_answers_unknown_operations(world: Any) -> None:
+def test_an_api_that_is_absent_answers_as_aws_answers_unknown_operations(world: Any) -> None:
     with pytest.raises(ClientError) as caught:
-        world.ecs.list_service_deployments(cluster=CLUSTER, service="wwhd-backend")
+        world.ecs.describe_service_revisions(
+            serviceRevisionArns=["arn:aws:ecs:us-west-2:018025611404:service-revision/x"]
+        )
     assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.ecs import clusters, service_api, tags, task_api
+from sandbox.ecs import clusters, service_api, service_deployments, tags, task_api
 from sandbox.ecs.definitions import Definitions
 from sandbox.ecs.engine import Engine
 from sandbox.ecs.validation import check_shape, known_operation
@@ -44,14 +44,18 @@ OPERATIONS: dict[str, Handler] = {
     "DeleteService": service_api.delete,
     "DescribeServices": service_api.describe,
     "ListServices": service_api.list_,
+    "ListServiceDeployments": service_deployments.list_,
+    "DescribeServiceDeployments": service_deployments.describe,
+    "ContinueServiceDeployment": service_deployments.proceed,
+    "StopServiceDeployment": service_deployments.stop,
     "TagResource": tags.tag,
     "UntagResource": tags.untag,
     "ListTagsForResource": tags.list_,
 }
 # These write, so that moto's own stores, which know nothing of our services, must not answer them.
 ABSENT = (
-    "ListServiceDeployments", "DescribeServiceDeployments", "DescribeServiceRevisions", "StopServiceDeployment",
-    "StartTask", "CreateTaskSet", "UpdateTaskSet", "DeleteTaskSet", "UpdateServicePrimaryTaskSet", "ExecuteCommand",
+    "DescribeServiceRevisions", "StartTask", "CreateTaskSet", "UpdateTaskSet", "DeleteTaskSet",
+    "UpdateServicePrimaryTaskSet", "ExecuteCommand",
 )  # fmt: skip
 
 

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import math
+import secrets
 from typing import TYPE_CHECKING, Any
 
-from sandbox.ecs.model import Definition, Deployment, Service, Task, deployment_id
+from sandbox.ecs.model import Definition, Deployment, Pause, Service, Task, deployment_id
 
 if TYPE_CHECKING:
     from sandbox.ecs.engine import Engine
@@ -46,9 +47,43 @@ def begin(engine: Engine, service: Service, definition: Definition) -> Deploymen
     )
     deployment.reason = f"ECS deployment {deployment.id} in progress."
     service.deployments.insert(0, deployment)
+    service.history.append(deployment)
     service.definition = definition
     service.steady = False
     return deployment
+
+
+def may_pass(engine: Engine, service: Service, deployment: Deployment, stage: str) -> bool:
+    """Whether no pause hook of that stage holds the deployment up; one that was waited for too long acts by itself."""
+    if deployment.rollout != "IN_PROGRESS" or stage in deployment.passed:
+        return True
+    hooks = service.strategy.get("lifecycleHooks") or []
+    hook = next((h for h in hooks if h.get("targetType") == "PAUSE" and stage in h.get("lifecycleStages", [])), None)
+    if hook is None:
+        return True
+    if deployment.pause is None:
+        limit = hook.get("timeoutConfiguration") or {}
+        seconds = 60.0 * float(limit.get("timeoutInMinutes") or 1440)
+        deployment.pause = Pause(
+            hook=f"ecs-pause-{secrets.token_urlsafe(32)}",
+            stage=stage,
+            due=engine.clock.now() + seconds,
+            expires_at=engine.clock.wall() + seconds,
+            action=limit.get("action") or "ROLLBACK",
+        )
+    elif engine.clock.now() >= deployment.pause.due:
+        if deployment.pause.action == "CONTINUE":
+            go_on(deployment)
+            return True
+        roll_back(engine, service, deployment, reason="Lifecycle hook timed out.")
+    return False
+
+
+def go_on(deployment: Deployment) -> None:
+    """Past the hook at which it stands."""
+    if deployment.pause is not None:
+        deployment.passed.add(deployment.pause.stage)
+        deployment.pause = None
 
 
 def threshold(service: Service) -> int:
@@ -98,7 +133,8 @@ def advance(engine: Engine, service: Service, tasks: list[Task], *, healthy: int
     if healthy:
         primary.failed = primary.start_failures = 0
     if primary.rollout == "IN_PROGRESS" and only_primary and healthy == len(wanted) == service.desired:
-        _complete(engine, service, primary)
+        if may_pass(engine, service, primary, "POST_SCALE_UP"):
+            _complete(engine, service, primary)
     elif primary.rollout == "IN_PROGRESS" and service.breaker.get("enable") and primary.failed >= threshold(service):
         _break(engine, service, primary)
     steady = primary.rollout == "COMPLETED" and only_primary and healthy == len(wanted) == service.desired
@@ -117,21 +153,38 @@ def _complete(engine: Engine, service: Service, primary: Deployment) -> None:
 
 
 def _break(engine: Engine, service: Service, primary: Deployment) -> None:
-    primary.rollout = "FAILED"
-    primary.reason = "ECS deployment circuit breaker: tasks failed to start."
+    reason = "ECS deployment circuit breaker: tasks failed to start."
+    _fail(engine, primary, reason)
+    event(engine, service, f"(deployment {primary.id}) deployment failed: tasks failed to start.")
+    if service.breaker.get("rollback"):
+        _go_back(engine, service, primary, why="ECS deployment circuit breaker: rolling back to deploymentId {0}.")
+
+
+def roll_back(engine: Engine, service: Service, primary: Deployment, *, reason: str) -> None:
+    """What somebody's word does: the deployment ends, and what ran before comes back."""
+    _fail(engine, primary, reason)
+    _go_back(engine, service, primary, why="ECS deployment rolling back to deploymentId {0}.")
+
+
+def _fail(engine: Engine, primary: Deployment, reason: str) -> None:
+    primary.rollout, primary.reason, primary.pause = "FAILED", reason, None
     primary.updated_at = engine.clock.wall()
     primary.halted = True
     primary.shown_until = engine.clock.now() + FAILED_SHOWN
-    event(engine, service, f"(deployment {primary.id}) deployment failed: tasks failed to start.")
+
+
+def _go_back(engine: Engine, service: Service, primary: Deployment, *, why: str) -> None:
     good = service.last_good
-    if not service.breaker.get("rollback") or good is None or good is primary:
+    if good is None or good is primary:
         return
+    primary.back_to = good
+    good.passed |= {"PRE_SCALE_UP", "POST_SCALE_UP"}
     event(engine, service, f"rolling back to deployment {good.id}.")
     primary.status, primary.desired = "ACTIVE", 0
     service.deployments = [d for d in service.deployments if d is not good]
     service.deployments.insert(0, good)
     good.status, good.desired, good.rollout = "PRIMARY", service.desired, "IN_PROGRESS"
-    good.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.id}."
+    good.reason = why.format(good.id)
     good.updated_at, good.failed, good.start_failures, good.halted = engine.clock.wall(), 0, 0, False
     service.definition = good.definition
 
@@ -146,4 +199,6 @@ def _drop_finished(service: Service, wanted: list[Task], *, now: float) -> None:
     ]  # fmt: skip
 
 
-__all__ = ["advance", "begin", "count_start_failures", "event", "start_failed", "threshold"]
+__all__ = [
+    "advance", "begin", "count_start_failures", "event", "go_on", "may_pass", "roll_back", "start_failed", "threshold",
+]  # fmt: skip

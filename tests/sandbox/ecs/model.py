@@ -204,6 +204,17 @@ class Task:
 
 
 @dataclass
+class Pause:
+    """A deployment stands at a hook of its stage and waits for somebody's word, until `due` in AWS seconds."""
+
+    hook: str
+    stage: str
+    due: float
+    expires_at: float
+    action: str
+
+
+@dataclass
 class Deployment:
     id: str
     definition: Definition
@@ -222,6 +233,10 @@ class Deployment:
     next_start: float = 0.0
     halted: bool = False
     shown_until: float = 0.0
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(15))
+    pause: Pause | None = None
+    passed: set[str] = field(default_factory=set)
+    back_to: Deployment | None = None
 
 
 @dataclass
@@ -251,6 +266,7 @@ class Service:
     status: str = "ACTIVE"
     deployments: list[Deployment] = field(default_factory=list)
     last_good: Deployment | None = None
+    history: list[Deployment] = field(default_factory=list)
     events: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=100))
     steady: bool = False
     below_minimum_since: float | None = None
@@ -269,6 +285,6 @@ class Service:
 
 
 __all__ = [
-    "ACCOUNT", "STARTING", "Cluster", "ContainerRun", "Definition", "Deployment", "Network", "Protection", "Service",
-    "Settings", "Task", "arn", "deployment_id", "new_id",
+    "ACCOUNT", "STARTING", "Cluster", "ContainerRun", "Definition", "Deployment", "Network", "Pause", "Protection",
+    "Service", "Settings", "Task", "arn", "deployment_id", "new_id",
 ]  # fmt: skip

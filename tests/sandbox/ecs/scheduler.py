@@ -138,7 +138,9 @@ def _stop_surplus(engine: Engine, service: Service, tasks: list[Task]) -> list[T
     surplus = mine[: max(0, len(mine) - keep)]
     if service.leaving is not None and sum(1 for task in mine if is_healthy(engine, task)) >= keep:
         surplus.append(service.leaving)
-    for task in sorted((t for t in wanted if not _of_primary(service, t)), key=lambda t: _worth(engine, t)):
+    paused = primary is not None and not deployments.may_pass(engine, service, primary, "PRE_SCALE_UP")
+    old = [] if paused else [task for task in wanted if not _of_primary(service, task)]
+    for task in sorted(old, key=lambda t: _worth(engine, t)):
         if is_healthy(engine, task):
             if healthy - 1 < minimum:
                 continue
@@ -172,6 +174,8 @@ def _worth(engine: Engine, task: Task) -> tuple[bool, bool, float]:
 def _start_missing(engine: Engine, service: Service, tasks: list[Task]) -> list[Task]:
     primary = service.primary
     if primary is None or primary.halted or service.status != "ACTIVE" or engine.clock.now() < primary.next_start:
+        return []
+    if not deployments.may_pass(engine, service, primary, "PRE_SCALE_UP"):
         return []
     wanted = [task for task in tasks if task.wanted]
     missing = primary.desired - sum(1 for task in wanted if _of_primary(service, task) and task is not service.leaving)

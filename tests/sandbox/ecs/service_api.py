@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.ecs import deployments, render, scheduler
+from sandbox.ecs import deployments, render, scheduler, service_deployments
 from sandbox.ecs.engine import Engine
 from sandbox.ecs.errors import client_error, invalid_parameter, service_not_active, service_not_found
 from sandbox.ecs.model import Cluster, Definition, Service
@@ -259,7 +259,9 @@ def list_(engine: Engine, region: str, params: dict[str, Any]) -> dict[str, Any]
 
 
 def _shown(engine: Engine, service: Service, *, tags: bool) -> dict[str, Any]:
-    return render.service(service, engine.tasks_of(service), engine.settings, tags=tags)
+    shown = render.service(service, engine.tasks_of(service), engine.settings, tags=tags)
+    current = service_deployments.current(service)
+    return shown | ({"currentServiceDeployment": current} if current else {})
 
 
 __all__ = ["create", "delete", "describe", "get", "list_", "update"]

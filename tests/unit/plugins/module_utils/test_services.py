@@ -12,7 +12,8 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.autoscaling i
     register_params,
     with_switches,
 )
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.deployments import ended_badly, needs_deployment
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.release import Release, differences
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout import ended_badly
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import tag_changes
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
     efs_volumes,
@@ -201,17 +202,25 @@ def test_which_ends_are_a_tasks_own_fault(changes: dict[str, Any], bad: bool) ->
     assert ended_badly(task(1, **changes)) is bad
 
 
+ARN = "arn:aws:ecs:r:a:task-definition/f"
+
+
 @pytest.mark.parametrize(
-    ("asked", "needed"),
+    ("asked", "told"),
     [
-        ({"force": True}, True),
-        ({"force": False}, False),
-        ({"force": False, "desired_count": 1}, False),
-        ({"force": False, "desired_count": 0}, True),
-        ({"force": False, "task_definition": "arn:aws:ecs:r:a:task-definition/f:1"}, False),
-        ({"force": False, "task_definition": "arn:aws:ecs:r:a:task-definition/f:2"}, True),
+        (Release(), []),
+        (Release(desired_count=1), []),
+        (Release(desired_count=0), ["desired count 1 -> 0"]),
+        (Release(task_definition=f"{ARN}:1"), []),
+        (Release(task_definition=f"{ARN}:2"), ["task definition f:1 -> f:2"]),
+        (
+            Release(task_definition=f"{ARN}:2", images={"app": ("x:1", "x:2")}),
+            ["task definition f:1 -> f:2", "image of app x:1 -> x:2"],
+        ),
+        # The wanted revision runs already: that another one, which was given as the base, differs is no news.
+        (Release(task_definition=f"{ARN}:1", images={"app": ("x:1", "x:2")}), []),
     ],
 )
-def test_when_a_call_is_needed(asked: dict[str, Any], needed: bool) -> None:
-    service = {"desiredCount": 1, "taskDefinition": "arn:aws:ecs:r:a:task-definition/f:1"}
-    assert needs_deployment(service, **{"desired_count": None, "task_definition": None, **asked}) is needed
+def test_what_a_release_would_change(asked: Release, told: list[str]) -> None:
+    service = {"desiredCount": 1, "taskDefinition": f"{ARN}:1"}
+    assert differences(service, asked) == told

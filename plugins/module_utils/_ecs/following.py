@@ -1,0 +1,211 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading what becomes of one deployment, with as few calls as tell it.
+
+Private to wwhd.qdrant_ops. DescribeServices is asked at each look. Its answer shows when there is something new about
+the tasks, and only then they are listed and described; targets and stages are read where there are any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout import (
+    Goal,
+    Look,
+    ended_badly,
+    rolled_out,
+    waiting_for,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout_text import TASKS_QUOTED, changes
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_deployments import (
+    has_stages,
+    read_service_deployment,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import find_service, new_events
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tails import newest_first, with_tails
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets import read_targets, refreshed_targets
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import census, describe, is_gone, list_arns
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+
+__all__ = ["SETTLING", "Following", "tasks_ended"]
+
+# AWS's reads follow its writes with a delay (facts.md B.3): seconds until an old answer is believed after all.
+SETTLING = 30.0
+# Seconds after which the tasks are read again though nothing in the service has changed.
+_TASKS_EVERY = 15.0
+# The same for stages, whose changes the service does not show.
+_STAGES_EVERY = 5.0
+
+
+def tasks_ended(aws: Aws, *, cluster: str, service: str) -> frozenset[str]:
+    """The service's tasks that have ended already: they say nothing about what comes."""
+    known = census(aws, cluster=cluster, serviceName=service)
+    return frozenset(task["taskArn"] for task in known.tasks if is_gone(task))
+
+
+@dataclass
+class Following:
+    """`look` is one look; everything else remembers what earlier ones have shown.
+
+    `on_change` is told each change in a sentence. `stages_before`: the service deployment from before our call, which
+    is not ours. `ignored`: tasks that had ended before. `known_events`: ids of events from before.
+    """
+
+    aws: Aws
+    cluster: str
+    service: str
+    goal: Goal
+    clock: Clock
+    on_change: Callable[[str], None]
+    known_events: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
+    stages_before: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    # Tasks that ECS forgets while we wait (an hour after their end) still count.
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _last: Look | None = None
+    _mark: tuple[int, int, str, bool] | None = None
+    _tasks_at: float | None = None
+    _stages_at: float | None = None
+    _stages: dict[str, Any] | None = None
+    _may_read_stages: bool = True
+    _settled: bool = False
+    _give_up_settling: float | None = None
+    _absent: int = 0
+
+    def expect_nothing_yet(self, service: Mapping[str, Any]) -> None:
+        """A deployment that was begun by this very answer has no tasks: they need not be read before it changes."""
+        self._mark = self._marked(service, done=False)
+        self._tasks_at = self.clock.monotonic()
+
+    def look(self) -> Look:
+        found = find_service(self.aws, cluster=self.cluster, service=self.service)
+        now = self.clock.monotonic()
+        look = Look(found, service_deployment=self._read_stages(found, now))
+        done = rolled_out(look, self.goal)
+        mark = self._marked(found, done=done)
+        if self._is_news(mark, now):
+            self._read_tasks()
+            self._tasks_at = now
+        self._mark = mark
+        look = replace(
+            look,
+            tasks=[task for task in self.tasks.values() if self._is_ours(task)],
+            settled=self._has_settled(found, now),
+            absent=self._count_absent(look),
+            said=tuple(str(event.get("message")) for event in self.events(found)),
+        )
+        if done:
+            look = replace(look, targets=self._read_targets(found), old=self._read_old(fresh=self._tasks_at == now))
+        if look.old == [] and self._tasks_at != now and waiting_for(look, self.goal) is None:
+            # That no old task lives is told from a list of now, not from those that were known.
+            self._read_tasks()
+            self._tasks_at = now
+            look = replace(look, tasks=[t for t in self.tasks.values() if self._is_ours(t)], old=self._old_alive())
+        for text in changes(self._last, look, self.goal):
+            self.on_change(text)
+        self._last = look
+        return look
+
+    def failures(self, log_lines: int) -> list[dict[str, Any]]:
+        """The views of this deployment's failed tasks, newest first, the newest with the ends of their logs."""
+        bad = newest_first(task for task in self.tasks.values() if self._is_ours(task) and ended_badly(task))
+        return with_tails(self.aws, tasks=bad, newest=TASKS_QUOTED, lines=log_lines)
+
+    def stuck(self, log_lines: int) -> list[dict[str, Any]]:
+        """The view of its newest live task, with the end of its logs: what to read where none has failed."""
+        live = newest_first(task for task in self.tasks.values() if self._is_ours(task) and not is_gone(task))
+        return with_tails(self.aws, tasks=live[:1], newest=1, lines=log_lines)
+
+    def events(self, service: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return new_events(service, known=self.known_events)
+
+    def read_now(self) -> None:
+        """Read the tasks at the next look, whatever the service shows."""
+        self._tasks_at = None
+
+    def _is_ours(self, task: Mapping[str, Any]) -> bool:
+        return task.get("startedBy") == self.goal.deployment_id
+
+    def _marked(self, service: Mapping[str, Any], *, done: bool) -> tuple[int, int, str, bool]:
+        own: dict[str, Any] = next(
+            (d for d in service.get("deployments", []) if d.get("id") == self.goal.deployment_id), {}
+        )
+        newest: dict[str, Any] = next(iter(service.get("events", [])), {})
+        return int(own.get("failedTasks") or 0), int(own.get("runningCount") or 0), str(newest.get("id")), done
+
+    def _is_news(self, mark: tuple[int, int, str, bool], now: float) -> bool:
+        """Whether the tasks are worth reading: one failed or ended, ECS said something, the rollout is done."""
+        if self._mark is None or self._tasks_at is None or now - self._tasks_at >= _TASKS_EVERY:
+            return True
+        failed, running, event, done = self._mark
+        return mark[0] > failed or mark[1] < running or mark[2] != event or mark[3] != done
+
+    def _read_tasks(self) -> None:
+        arns = list_arns(self.aws, cluster=self.cluster, serviceName=self.service)
+        unfinished = [
+            arn for arn in arns if arn not in self.ignored and not (arn in self.tasks and is_gone(self.tasks[arn]))
+        ]
+        for task in describe(self.aws, cluster=self.cluster, arns=unfinished).tasks:
+            self.tasks[task["taskArn"]] = task
+
+    def _old_alive(self) -> list[dict[str, Any]]:
+        return [task for task in self.tasks.values() if not self._is_ours(task) and not is_gone(task)]
+
+    def _read_old(self, *, fresh: bool) -> list[dict[str, Any]] | None:
+        """The other tasks of the service that may be alive; they end one by one without a word in the service."""
+        if not self.goal.wait_for_old_tasks:
+            return None
+        known = [] if fresh else [task["taskArn"] for task in self._old_alive()]
+        described = describe(self.aws, cluster=self.cluster, arns=known)
+        self.tasks.update({task["taskArn"]: task for task in described.tasks})
+        for arn in described.missing:
+            # ECS forgets a task an hour after its end; one that it lists all the same is found again by the list.
+            del self.tasks[arn]
+        return self._old_alive()
+
+    def _read_targets(self, service: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+        if not self.goal.wait_for_targets:
+            return None
+        if self._last is not None and self._last.targets is not None:
+            return refreshed_targets(self.aws, self._last.targets)
+        return read_targets(self.aws, service=service)
+
+    def _read_stages(self, service: Mapping[str, Any], now: float) -> dict[str, Any] | None:
+        arn = service.get("currentServiceDeployment")
+        if not self._may_read_stages or not has_stages(service) or not arn or arn == self.stages_before:
+            return self._stages
+        ours = (self._stages or {}).get("serviceDeploymentArn")
+        if ours not in (None, arn) or (self._stages_at is not None and now - self._stages_at < _STAGES_EVERY):
+            # A later one is somebody else's, which the deployments themselves tell.
+            return self._stages
+        try:
+            self._stages = read_service_deployment(self.aws, arn=str(arn)) or self._stages
+        except OperationFailed as error:
+            if error.transient:
+                raise
+            self._may_read_stages = False
+            self.warnings.append(
+                f"The stages of this deployment cannot be read: {error} A pause is not noticed, and success is judged "
+                "by the counts of tasks alone."
+            )
+        self._stages_at = now
+        return self._stages
+
+    def _has_settled(self, service: Mapping[str, Any], now: float) -> bool:
+        if self._give_up_settling is None:
+            self._give_up_settling = now + SETTLING
+        visible = any(d.get("id") == self.goal.deployment_id for d in service.get("deployments", []))
+        shown = visible and int(service.get("desiredCount", 0)) >= self.goal.desired_count
+        self._settled = self._settled or shown or now >= self._give_up_settling
+        return self._settled
+
+    def _count_absent(self, look: Look) -> int:
+        self._absent = 0 if look.deployment(self.goal.deployment_id) else self._absent + 1
+        return self._absent
