@@ -46,10 +46,11 @@ def examples_of(path: Path) -> str:
     return text.split('"""', 1)[0]
 
 
-def cleaner_definition(**changes: Any) -> dict[str, Any]:
-    logs = {"awslogs-group": world.LOG_GROUP, "awslogs-region": world.REGION, "awslogs-stream-prefix": "cleaner"}
+def one_off(family: str, container: str, **changes: Any) -> dict[str, Any]:
+    """A definition whose container only says something."""
+    logs = {"awslogs-group": world.LOG_GROUP, "awslogs-region": world.REGION, "awslogs-stream-prefix": family}
     return {
-        "family": CLEANER,
+        "family": family,
         "networkMode": "awsvpc",
         "requiresCompatibilities": ["FARGATE"],
         "cpu": "256",
@@ -57,9 +58,9 @@ def cleaner_definition(**changes: Any) -> dict[str, Any]:
         "executionRoleArn": world.EXECUTION_ROLE,
         "containerDefinitions": [
             {
-                "name": "cleaner",
+                "name": container,
                 "image": "alpine:latest",
-                "command": ["echo", "Lock files cleared"],
+                "command": ["echo", "done"],
                 "logConfiguration": {"logDriver": "awslogs", "options": logs},
                 **changes,
             }
@@ -77,12 +78,15 @@ def register(sandbox: Sandbox, definition: dict[str, Any], *, revisions: int) ->
 
 
 def prepare_ecs_run_oneoff(sandbox: Sandbox, _folder: Path) -> Prepared:
-    register(sandbox, cleaner_definition(), revisions=3)
+    register(sandbox, one_off(CLEANER, "cleaner"), revisions=3)
+    # Alpine has no alembic: what the example gives as its command is said instead of run.
+    register(sandbox, one_off("wwhd-migrate", "migrate", entryPoint=["echo"]), revisions=1)
+    register(sandbox, one_off("wwhd-reindex", "reindex"), revisions=1)
     return Prepared()
 
 
 def prepare_ecs_wait_task(sandbox: Sandbox, _folder: Path) -> Prepared:
-    register(sandbox, cleaner_definition(), revisions=1)
+    register(sandbox, one_off(CLEANER, "cleaner"), revisions=1)
     network = {"awsvpcConfiguration": {"subnets": list(world.SUBNETS)}}
     answer = sandbox.boto3("ecs").run_task(
         cluster=world.CLUSTER, taskDefinition=CLEANER, launchType="FARGATE", networkConfiguration=network
@@ -133,7 +137,7 @@ def prepare_ecs_service_restore(sandbox: Sandbox, _folder: Path) -> Prepared:
 
 
 def prepare_ecs_task_definition(_sandbox: Sandbox, folder: Path) -> Prepared:
-    (folder / "clear-locks-task.json").write_text(json.dumps(cleaner_definition()))
+    (folder / "clear-locks-task.json").write_text(json.dumps(one_off(CLEANER, "cleaner")))
     return Prepared()
 
 
@@ -143,7 +147,8 @@ def prepare_http_health(sandbox: Sandbox, _folder: Path) -> Prepared:
 
 
 def prepare_qdrant_collections_info(sandbox: Sandbox, _folder: Path) -> Prepared:
-    return Prepared({"http://qdrant.internal:6333": sandbox.state["qdrant_url"]})
+    url = sandbox.state["qdrant_url"]
+    return Prepared({"http://qdrant.internal:6333": url, "https://gateway.example.com/qdrant": url})
 
 
 PREPARE: dict[str, Callable[[Sandbox, Path], Prepared]] = {
@@ -152,15 +157,28 @@ PREPARE: dict[str, Callable[[Sandbox, Path], Prepared]] = {
 
 
 class Backend(BaseHTTPRequestHandler):
-    """The backend.example.com of an example: it says that it is fine to whoever has a token."""
+    """The backend.example.com of the examples: it is fine, and finds something."""
 
     def do_GET(self) -> None:
-        allowed = self.headers.get("Authorization") == "Bearer example"
-        answer = {"status": "healthy", "version": "1.4.2", "checks": {"qdrant": {"collections": 2}}}
-        body = json.dumps(answer).encode()
-        self.send_response(200 if allowed else 401)
+        self.answer(
+            {
+                "status": "healthy",
+                "version": "1.4.0",
+                "checks": {"qdrant": {"collections": 2}},
+                "components": [{"name": "store", "status": "up"}, {"name": "mail", "status": "disabled"}],
+            }
+        )
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer({"hits": ["test"]})
+
+    def answer(self, content: dict[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Version", "1.4.0")
         self.end_headers()
         self.wfile.write(body)
 
