@@ -30,8 +30,15 @@ options:
         (log options, labels) stay as they are. Numbers and texts take the type that ECS wants.
       - What ECS added to a definition that was read from it (revision, status and the like) is left aside.
       - A member that ECS does not know is refused by name.
-      - Needed with O(state=present).
+      - With O(state=present), this or O(src) is needed.
     type: dict
+  src:
+    description:
+      - The path of a file that holds the definition, in JSON or YAML, on the host that runs the module.
+      - The same is taken as in O(definition); also the answer of C(aws ecs describe-task-definition) as it is, and the
+        input of C(aws ecs register-task-definition).
+      - For a template, use O(definition) with the lookup P(ansible.builtin.template#lookup).
+    type: path
   family:
     description: The family to deregister. Needed with O(state=absent); with V(present) the definition has it.
     type: str
@@ -39,17 +46,27 @@ options:
     description:
       - How many of the newest active revisions stay; older ones are deregistered. By default all stay.
       - One that is in use stays in any case. To know it, the module looks, in each of O(clusters), at every service
-        (its own definition, its deployments and its task sets, also at a desired count of 0) and at every task of the
-        family whose processes may live.
+        (its own definition, its deployments whatever their status, and its task sets, also at a desired count of 0) and
+        at every task of the family whose processes may live; and, with O(schedules), at what will start one later.
+      - It does not know of what lies outside, such as a revision named in a pipeline or in another account.
     type: int
   clusters:
     description:
       - The clusters, by name or ARN, to look for users of a revision in. By default every cluster of the region.
     type: list
     elements: str
+  schedules:
+    description:
+      - Whether a revision that a rule of EventBridge (on the default bus) or a schedule of EventBridge Scheduler starts
+        in one of O(clusters) counts as in use, also while that is turned off.
+      - Matters only where revisions are deregistered. Needs C(events:ListRuleNamesByTarget),
+        C(events:ListTargetsByRule), C(scheduler:ListSchedules) and C(scheduler:GetSchedule).
+    type: bool
+    default: true
   tags:
     description:
-      - Tags that the definition must have. Tags alone never make a new revision; they are added to the latest one.
+      - Tags that the definition must have, beside those in O(definition) or O(src), which they go
+        before. Tags alone never make a new revision; they are added to the latest one.
       - Tags that are not named here stay.
     type: dict
 extends_documentation_fragment:
@@ -62,7 +79,9 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Values of environment variables are hidden.
+    details: >-
+      Both definitions, and below them the differences path by path. Values of environment variables are hidden, and
+      so are the options of log drivers other than awslogs.
   idempotent:
     support: full
 seealso:
@@ -103,7 +122,7 @@ EXAMPLES = r"""
 - name: Register a definition from a file as AWS's own tools have it
   wwhd.qdrant_ops.ecs_task_definition:
     region: us-west-2
-    definition: "{{ lookup('ansible.builtin.file', 'clear-locks-task.json') | from_json }}"
+    src: "{{ playbook_dir }}/clear-locks-task.json"
 
 - name: Deregister the family
   wwhd.qdrant_ops.ecs_task_definition:
@@ -123,7 +142,8 @@ task_definition_arn:
 task_definition:
   description:
     - That revision in snake_case, as ECS describes it. Null after O(state=absent).
-    - Of environment variables only the names, in C(environment_names) of each container.
+    - Of environment variables only the names, in C(environment_names) of each container; of the options of log drivers
+      other than awslogs too, in C(option_names).
   returned: success
   type: dict
   sample:
@@ -148,7 +168,7 @@ differences:
   returned: success
   type: list
   elements: str
-  sample: ["containerDefinitions[cleaner].command[2] differs"]
+  sample: ["containerDefinitions[cleaner].command[2] differs: true → false"]
 deregistered:
   description: The ARNs of the revisions that were deregistered (in check mode, would be), newest first.
   returned: success
@@ -179,11 +199,13 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import hide_environment, refuse, timed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definition_file import definition_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions import (
-    ensure_absent,
     ensure_present,
     read_definition,
+    tags_within,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.revisions import ensure_absent
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 
@@ -196,13 +218,23 @@ def _ensure(module: AnsibleAWSModule, params: dict[str, Any], clock: Clock | Non
             and keep < 1,
             "keep has no meaning with state absent, which deregisters all revisions.": absent and keep is not None,
             "family is empty.": absent and not params["family"],
+            "src has no meaning with state absent: give family.": absent and params["src"] is not None,
+            "src is empty.": params["src"] == "",
             "clusters is empty: leave it out to look in every cluster, or name some.": params["clusters"] == [],
         }
     )
     aws = Aws(module)
     if absent:
-        return ensure_absent(aws, family=params["family"], clusters=params["clusters"], check=module.check_mode)
-    definition = read_definition(params["definition"], aws=aws)
+        return ensure_absent(
+            aws,
+            family=params["family"],
+            clusters=params["clusters"],
+            schedules=params["schedules"],
+            check=module.check_mode,
+        )
+    given = definition_in(params["src"]) if params["src"] is not None else params["definition"]
+    definition = read_definition(given, aws=aws)
+    brought = tags_within(given)
     family = params["family"]
     refuse(
         {
@@ -214,9 +246,10 @@ def _ensure(module: AnsibleAWSModule, params: dict[str, Any], clock: Clock | Non
     return ensure_present(
         aws,
         definition=definition,
-        tags=params["tags"],
+        tags={**brought, **(params["tags"] or {})},
         keep=keep,
         clusters=params["clusters"],
+        schedules=params["schedules"],
         check=module.check_mode,
         clock=clock,
     )
@@ -227,12 +260,15 @@ def main(clock: Clock | None = None) -> None:
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "definition": {"type": "dict"},
+            "src": {"type": "path"},
             "family": {"type": "str"},
             "keep": {"type": "int"},
             "clusters": {"type": "list", "elements": "str"},
+            "schedules": {"type": "bool", "default": True},
             "tags": {"type": "dict"},
         },
-        required_if=[("state", "present", ["definition"]), ("state", "absent", ["family"])],
+        required_if=[("state", "present", ["definition", "src"], True), ("state", "absent", ["family"])],
+        mutually_exclusive=[("definition", "src")],
         supports_check_mode=True,
     )
     params = dict(module.params)

@@ -1,8 +1,8 @@
 """A server on 127.0.0.1 that answers AWS calls from a script and records them.
 
 The client under test is the real botocore: requests are serialised, signed and parsed as against AWS; only the answers
-are written down beforehand. Speaks AWS's JSON protocol (ecs, logs, application-autoscaling) and its query protocol
-(elbv2, sts).
+are written down beforehand. Speaks AWS's JSON protocol (ecs, logs, application-autoscaling, events), its query protocol
+(elbv2, sts), and the reads of EventBridge Scheduler, which is a REST API.
 
     with RecordedAws({"ecs:DescribeTasks": [{"tasks": [one]}, {"tasks": [other]}]}) as aws:
         outcome = run_module(ecs_wait_task.main, {...}, aws=aws)
@@ -23,7 +23,7 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 __all__ = ["Answer", "Call", "Fault", "RecordedAws", "Script"]
@@ -32,6 +32,7 @@ _SERVICE_BY_TARGET = {
     "AmazonEC2ContainerServiceV20141113": "ecs",
     "Logs_20140328": "logs",
     "AnyScaleFrontendService": "application-autoscaling",
+    "AWSEvents": "events",
 }
 # How an operation of these services begins when it writes nothing.
 _READING = ("Describe", "List", "Get", "Filter", "BatchGet")
@@ -84,6 +85,25 @@ class RecordedAws:
                 status, content_type, payload = recorder._respond(dict(self.headers.items()), body)
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+
+            def do_GET(self) -> None:
+                address = urlsplit(self.path)
+                query = dict(parse_qsl(address.query))
+                name = address.path.removeprefix("/schedules").strip("/")
+                call = (
+                    Call("scheduler:GetSchedule", {"Name": unquote(name), "GroupName": query.get("groupName")})
+                    if name
+                    else Call("scheduler:ListSchedules", dict(query))
+                )
+                answer = recorder._answer(call)
+                payload = _json({"Message": answer.message} if isinstance(answer, Fault) else answer)
+                self.send_response(answer.status if isinstance(answer, Fault) else 200)
+                if isinstance(answer, Fault):
+                    self.send_header("x-amzn-errortype", answer.code)
+                self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(payload)))
                 self.end_headers()
                 self.wfile.write(payload)

@@ -62,16 +62,21 @@ def warn_of(notes: Iterable[str]) -> None:
 def hide_environment(value: Any) -> Any:
     """A copy of a definition or of overrides, as the user wrote it, without the values of environment variables.
 
-    For the record of a module's arguments, which Ansible prints with -vvv and may log.
+    Those of the options of log drivers other than awslogs, which may be tokens, are left out too. For the record of a
+    module's arguments, which Ansible prints with -vvv and may log.
     """
     if isinstance(value, Mapping):
-        return {
-            key: [_hide_value(pair) for pair in item]
-            if key == "environment" and isinstance(item, list)
-            else hide_environment(item)
-            for key, item in value.items()
-        }
+        driver = value.get("logDriver") or value.get("log_driver") or "awslogs"
+        return {key: _hide_member(str(key), item, foreign=driver != "awslogs") for key, item in value.items()}
     return [hide_environment(item) for item in value] if isinstance(value, list) else value
+
+
+def _hide_member(key: str, item: Any, *, foreign: bool) -> Any:
+    if key == "environment" and isinstance(item, list):
+        return [_hide_value(pair) for pair in item]
+    if key == "options" and foreign and isinstance(item, Mapping):
+        return dict.fromkeys(item, _HIDDEN)
+    return hide_environment(item)
 
 
 def _hide_value(pair: Any) -> Any:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Task definitions: read, register only on a difference, retire old revisions that nothing uses.
+"""Task definitions: read, and register only on a difference.
 
 Private to wwhd.qdrant_ops. Definitions are dicts as AWS takes and gives them (camelCase); results are snake_case.
 """
@@ -9,43 +9,42 @@ Private to wwhd.qdrant_ops. Definitions are dicts as AWS takes and gives them (c
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches, snake
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, snake
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.equivalence import READ_ONLY, differences, masked
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.exactly_once import exactly_once
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.revisions import prune
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.shapes import conform, input_shape
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
-    describe,
-    is_gone,
-    list_arns,
-    short_id,
-)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 __all__ = [
-    "all_clusters",
     "describe_definition",
-    "ensure_absent",
     "ensure_present",
     "essential_containers",
     "find_definition",
     "presentable",
     "read_definition",
-    "revisions_in_use",
     "tag_list",
+    "tags_within",
     "without_environment",
 ]
 
-_SERVICES_A_CALL = 10
-
 
 def presentable(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """A definition as modules return it: snake_case, and of the environment only the names (values may be secrets)."""
+    """A definition as modules return it: snake_case, and only the names of what may have secrets for values.
+
+    That is the environment, and the options of log drivers other than awslogs, which may be tokens.
+    """
     shown = copy.deepcopy(dict(definition))
     shown["containerDefinitions"] = [without_environment(item) for item in shown.get("containerDefinitions", [])]
+    for container in shown["containerDefinitions"]:
+        logging = container.get("logConfiguration") or {}
+        if logging.get("logDriver", "awslogs") != "awslogs" and "options" in logging:
+            logging["optionNames"] = sorted(logging.pop("options") or {})
     return snake(shown)
 
 
@@ -69,9 +68,8 @@ def tag_list(tags: Mapping[str, Any]) -> list[dict[str, str]]:
 def read_definition(definition: Mapping[str, Any], *, aws: Aws) -> dict[str, Any]:
     """The user's definition as RegisterTaskDefinition takes it. Raises OperationFailed that names every mistake."""
     read_only = {member.casefold() for member in READ_ONLY}
+    read_only.add("tags")
     own = {key: value for key, value in definition.items() if str(key).replace("_", "").casefold() not in read_only}
-    if "tags" in own:
-        raise OperationFailed("The task definition holds tags: give them in the option tags, as a dictionary.")
     wanted, problems = conform(own, input_shape(aws, "RegisterTaskDefinition"), path="definition")
     if not problems:
         problems = _mistakes(wanted)
@@ -79,6 +77,20 @@ def read_definition(definition: Mapping[str, Any], *, aws: Aws) -> dict[str, Any
         raise OperationFailed(f"The task definition is not valid: {'; '.join(problems)}. Correct it and run again.")
     result: dict[str, Any] = wanted
     return result
+
+
+def tags_within(definition: Mapping[str, Any]) -> dict[str, str]:
+    """The tags that a definition brings along, as a dictionary or as RegisterTaskDefinition takes them."""
+    tags = definition.get("tags") or {}
+    if isinstance(tags, Mapping):
+        return {str(key): str(value) for key, value in tags.items()}
+    pairs = tags if isinstance(tags, (list, tuple)) else [tags]
+    if not all(isinstance(pair, Mapping) and "key" in pair for pair in pairs):
+        raise OperationFailed(
+            "The task definition is not valid: definition.tags must be a dictionary, or a list of dictionaries with "
+            "key and value. Correct it and run again."
+        )
+    return {str(pair["key"]): str(pair.get("value", "")) for pair in pairs}
 
 
 def _mistakes(definition: Mapping[str, Any]) -> list[str]:
@@ -134,6 +146,7 @@ def ensure_present(
     tags: Mapping[str, Any] | None = None,
     keep: int | None = None,
     clusters: Sequence[str] | None = None,
+    schedules: bool = True,
     check: bool = False,
     clock: Clock | None = None,
 ) -> dict[str, Any]:
@@ -150,7 +163,7 @@ def ensure_present(
     else:
         latest = current
         tags_changed = _tag(aws, current, tags or {}, check=check)
-    retired, in_use = _prune(aws, latest, keep=keep, clusters=clusters, check=check)
+    retired, in_use = prune(aws, latest, keep=keep, clusters=clusters, schedules=schedules, check=check)
     return {
         "changed": bool(found or tags_changed or retired),
         "registered": bool(found),
@@ -159,11 +172,32 @@ def ensure_present(
         "differences": found + tags_changed,
         "deregistered": retired,
         "kept_in_use": in_use,
-        "diff": {
-            "before": masked(current) if current else {},
-            "after": masked(definition, against=current) if found else masked(latest),
-        },
+        "diff": _diff(current, definition if found else latest, latest, found + tags_changed, retired),
     }
+
+
+def _diff(
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any],
+    latest: Mapping[str, Any],
+    reasons: Sequence[str],
+    retired: Sequence[str],
+) -> dict[str, Any]:
+    """Both definitions side by side, and below them, path by path, why they are not the same."""
+    lines = [*reasons, *(f"{short_id(arn)} is deregistered" for arn in retired)]
+    diff: dict[str, Any] = {
+        "before_header": _title(before) if before else "no active task definition",
+        "after_header": _title(latest),
+        "before": masked(before) if before else {},
+        "after": masked(after, against=before),
+    }
+    if lines:
+        diff["prepared"] = "".join(f"  {line}\n" for line in lines)
+    return diff
+
+
+def _title(definition: Mapping[str, Any]) -> str:
+    return short_id(str(definition.get("taskDefinitionArn") or f"{definition['family']} (new)"))
 
 
 def _latest_active(aws: Aws, family: str) -> dict[str, Any] | None:
@@ -226,119 +260,3 @@ def _tag(aws: Aws, current: dict[str, Any], tags: Mapping[str, Any], *, check: b
         )
     current["tags"] = tag_list({**known, **lacking})
     return [f"tags[{key}] {'differs' if key in known else 'is new'}" for key in lacking]
-
-
-def ensure_absent(
-    aws: Aws, *, family: str, clusters: Sequence[str] | None = None, check: bool = False
-) -> dict[str, Any]:
-    """Deregister every ACTIVE revision of the family. Refuses, before it acts, while one of them is in use."""
-    revisions = _active_revisions(aws, family)
-    in_use = revisions_in_use(aws, family=family, clusters=clusters) if revisions else {}
-    used = [f"{short_id(arn)} (by {in_use[arn]})" for arn in revisions if arn in in_use]
-    if used:
-        raise OperationFailed(
-            f"Could not deregister the task definition {family}: {', '.join(used)} in use. "
-            "Stop what uses it, or give the services another definition, and run again.",
-            details={"kept_in_use": [arn for arn in revisions if arn in in_use]},
-        )
-    _deregister(aws, revisions, check=check)
-    return {
-        "changed": bool(revisions),
-        "registered": False,
-        "task_definition_arn": None,
-        "task_definition": None,
-        "differences": [f"{short_id(arn)} is active" for arn in revisions],
-        "deregistered": revisions,
-        "kept_in_use": [],
-        "diff": {"before": {"active": [short_id(arn) for arn in revisions]}, "after": {"active": []}},
-    }
-
-
-def _prune(
-    aws: Aws,
-    latest: Mapping[str, Any],
-    *,
-    keep: int | None,
-    clusters: Sequence[str] | None,
-    check: bool,
-) -> tuple[list[str], list[str]]:
-    """(deregistered ARNs, ARNs beyond `keep` that stay because they are in use), newest first."""
-    if keep is None:
-        return [], []
-    family = str(latest["family"])
-    newest = latest.get("taskDefinitionArn")
-    older = [arn for arn in _active_revisions(aws, family) if arn != newest]
-    surplus = older[keep - 1 :]
-    in_use = revisions_in_use(aws, family=family, clusters=clusters) if surplus else {}
-    retired = [arn for arn in surplus if arn not in in_use]
-    _deregister(aws, retired, check=check)
-    return retired, [arn for arn in surplus if arn in in_use]
-
-
-def _deregister(aws: Aws, arns: Iterable[str], *, check: bool) -> None:
-    for arn in () if check else arns:
-        aws.call(
-            "ecs",
-            "DeregisterTaskDefinition",
-            doing=f"deregister the task definition {short_id(arn)}",
-            taskDefinition=arn,
-        )
-
-
-def _active_revisions(aws: Aws, family: str) -> list[str]:
-    """The ARNs of the family's ACTIVE revisions, newest first."""
-    arns = [
-        str(arn)
-        for page in aws.pages(
-            "ecs",
-            "ListTaskDefinitions",
-            doing=f"list the task definitions of the family {family}",
-            familyPrefix=family,
-            status="ACTIVE",
-            sort="DESC",
-        )
-        for arn in page.get("taskDefinitionArns", [])
-    ]
-    # The filter's name says prefix: another family that begins alike must never be deregistered.
-    own = [arn for arn in arns if short_id(arn).rsplit(":", 1)[0] == family]
-    return sorted(own, key=lambda arn: int(arn.rsplit(":", 1)[1]), reverse=True)
-
-
-def all_clusters(aws: Aws) -> list[str]:
-    """The ARNs of every cluster of the account in this region."""
-    pages = aws.pages("ecs", "ListClusters", doing="list the clusters of this region")
-    return [str(arn) for page in pages for arn in page.get("clusterArns", [])]
-
-
-def revisions_in_use(aws: Aws, *, family: str, clusters: Sequence[str] | None = None) -> dict[str, str]:
-    """Definition ARN to who uses it, over `clusters` (default: all of the region).
-
-    A service uses what its own entry, its deployments and its task sets name, also at desired count 0. A task uses its
-    definition until its processes are gone.
-    """
-    users: dict[str, str] = {}
-    for cluster in clusters or all_clusters(aws):
-        services = [
-            str(arn)
-            for page in aws.pages(
-                "ecs", "ListServices", doing=f"list the services in cluster {short_id(cluster)}", cluster=cluster
-            )
-            for arn in page.get("serviceArns", [])
-        ]
-        for batch in batches(services, _SERVICES_A_CALL):
-            answer = aws.call(
-                "ecs",
-                "DescribeServices",
-                doing=f"describe {len(batch)} service(s) in cluster {short_id(cluster)}",
-                cluster=cluster,
-                services=list(batch),
-            )
-            for service in answer.get("services", []):
-                for holder in (service, *service.get("deployments", []), *service.get("taskSets", [])):
-                    if holder.get("taskDefinition"):
-                        users.setdefault(str(holder["taskDefinition"]), f"service {service.get('serviceName')}")
-        arns = list_arns(aws, cluster=cluster, family=family)
-        for task in describe(aws, cluster=cluster, arns=arns).tasks:
-            if not is_gone(task):
-                users.setdefault(str(task.get("taskDefinitionArn")), f"task {short_id(task['taskArn'])}")
-    return users

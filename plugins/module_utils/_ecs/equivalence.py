@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 __all__ = ["READ_ONLY", "comparable", "differences", "masked"]
@@ -53,7 +54,10 @@ _SETS = frozenset({"requiresCompatibilities"})
 # Every other boolean of a definition is false where it is left out.
 _FALSE_MATTERS = frozenset({"essential", "enabled"})
 _UNIT = re.compile(r"^\s*(\d*\.?\d+)\s*(vcpus?|gb)?\s*$", re.IGNORECASE)
+# What is kept under these names is never shown: the values of variables, and what mounts a share with a password.
+_SECRET = frozenset({"environment", "driverOpts"})
 _HIDDEN = "(hidden)"
+_HIDDEN_CHANGED = "(hidden, changed)"
 _SHOWN = 60
 
 
@@ -151,7 +155,8 @@ def _numbered(name: str) -> Iterator[str]:
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """What differs between two definitions, each in a few words: `containerDefinitions[cleaner].command[2] differs`.
 
-    Short values are shown; those of environment variables never are.
+    Short values are shown; those that may be secrets never are: environment variables, and the options of volume
+    drivers and of log drivers other than awslogs.
     """
     return list(_compare(comparable(before), comparable(after), path="", hidden=False))
 
@@ -163,14 +168,15 @@ def _compare(before: Any, after: Any, *, path: str, hidden: bool) -> Iterator[st
             (lambda key: f"{path}[{key}]") if last in _KEYED else (lambda key: f"{path}.{key}" if path else key)
         )
         for key in [*before, *(key for key in after if key not in before)]:
-            yield from _compare_member(before, after, key, path=label(key), hidden=hidden or key == "environment")
+            concealed = hidden or _may_be_secret(key, before, after)
+            yield from _compare_member(before, after, key, path=label(key), hidden=concealed)
     elif isinstance(before, list) and isinstance(after, list):
         for index in range(max(len(before), len(after))):
             here = f"{path}[{index}]"
             if index >= len(before):
-                yield f"{here} is new"
+                yield f"{here} is new{_value(after[index], hidden=hidden)}"
             elif index >= len(after):
-                yield f"{here} is gone"
+                yield f"{here} is gone{_value(before[index], hidden=hidden)}"
             else:
                 yield from _compare(before[index], after[index], path=here, hidden=hidden)
     elif before != after or isinstance(before, bool) != isinstance(after, bool):
@@ -186,27 +192,62 @@ def _compare_member(
     elif key in _KEYED and empty:
         # A whole list that came or went is told entry by entry.
         yield from _compare(before.get(key, {}), after.get(key, {}), path=path, hidden=hidden)
+    elif key in before:
+        yield f"{path} is gone{_value(before[key], hidden=hidden)}"
     else:
-        yield f"{path} is {'gone' if key in before else 'new'}"
+        yield f"{path} is new{_value(after[key], hidden=hidden)}"
+
+
+def _may_be_secret(key: str, *holders: Mapping[str, Any]) -> bool:
+    """Whether the values of this member are for nobody's eyes; `holders` are what has it, before and after."""
+    foreign = any(holder.get("logDriver", "awslogs") != "awslogs" for holder in holders)
+    return key in _SECRET or (key == "options" and foreign)
+
+
+def _value(value: Any, *, hidden: bool) -> str:
+    """What is told of a value that came or went: a short one is."""
+    text = str(value)
+    if hidden or isinstance(value, (Mapping, list)) or len(text) > _SHOWN or "\n" in text:
+        return ""
+    return f": {text}"
 
 
 def _shown(before: Any, after: Any, *, hidden: bool) -> str:
-    texts = [str(before), str(after)]
-    if hidden or any(len(text) > _SHOWN or "\n" in text for text in texts):
+    if hidden:
         return ""
-    return f": {texts[0]} → {texts[1]}"
+    texts = [str(before), str(after)]
+    where = ""
+    if any("\n" in text for text in texts):
+        # Of a script that is part of a command, the first line that is another one.
+        lines = list(zip_longest(*(text.split("\n") for text in texts), fillvalue=""))
+        number = next((index for index, (one, other) in enumerate(lines) if one != other), len(lines) - 1)
+        texts = [line.strip() for line in lines[number]]
+        where = f" from line {number + 1} on"
+    return where if any(len(text) > _SHOWN for text in texts) else f"{where}: {texts[0]} → {texts[1]}"
 
 
 def masked(definition: Mapping[str, Any], *, against: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A copy for people's eyes, keyed for a stable diff, with no value of an environment variable.
+    """A copy for people's eyes, keyed for a stable diff, with none of the values that may be secrets.
 
-    With `against`, a variable whose value is another one there says so, that the diff shows the change.
+    With `against`, a hidden value that is another one there says so, that the diff shows the change.
     """
-    result = comparable(definition)
-    other = comparable(against).get("containerDefinitions", {}) if against else None
-    for name, container in result.get("containerDefinitions", {}).items():
-        known = other.get(name, {}).get("environment", {}) if other is not None else None
-        for variable, entry in container.get("environment", {}).items():
-            changed = known is not None and variable in known and known[variable] != entry
-            entry["value"] = "(hidden, changed)" if changed else _HIDDEN
+    result: dict[str, Any] = _masked(comparable(definition), comparable(against) if against else None, hidden=False)
     return result
+
+
+def _masked(value: Any, other: Any, *, hidden: bool) -> Any:
+    if isinstance(value, Mapping):
+        known = other if isinstance(other, Mapping) else {}
+        return {
+            # The name of a variable stands beside its value, and is no secret.
+            key: item
+            if hidden and key == "name"
+            else _masked(item, known.get(key), hidden=hidden or _may_be_secret(key, value))
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        others = other if isinstance(other, list) else []
+        return [_masked(item, same, hidden=hidden) for item, same in zip_longest(value, others[: len(value)])]
+    if not hidden:
+        return value
+    return _HIDDEN if other is None or other == value else _HIDDEN_CHANGED

@@ -112,7 +112,7 @@ CLEANER = ["containerDefinitions", 0]
 EFS = ["volumes", 0, "efsVolumeConfiguration"]
 CHANGES = [
     ("cpu differs: 256 → 512", _set(["cpu"], "512")),
-    ("taskRoleArn is new", _set(["taskRoleArn"], "arn:role")),
+    ("taskRoleArn is new: arn:role", _set(["taskRoleArn"], "arn:role")),
     ("containerDefinitions[cleaner].image differs: alpine:latest → alpine:3", _set([*CLEANER, "image"], "alpine:3")),
     # The same length and the same words: what a comparison by length or as a set would miss.
     ("containerDefinitions[cleaner].command[2] differs: true → false", _set([*CLEANER, "command", 2], "false")),
@@ -120,8 +120,11 @@ CHANGES = [
         "containerDefinitions[cleaner].command[1] differs: -c → true",
         _set([*CLEANER, "command"], ["sh", "true", "-c", "-c"]),
     ),
-    ("containerDefinitions[cleaner].command[4] is new", _set([*CLEANER, "command"], ["sh", "-c", "true", "-c", "x"])),
-    ("containerDefinitions[cleaner].command[3] is gone", _set([*CLEANER, "command"], ["sh", "-c", "true"])),
+    (
+        "containerDefinitions[cleaner].command[4] is new: x",
+        _set([*CLEANER, "command"], ["sh", "-c", "true", "-c", "x"]),
+    ),
+    ("containerDefinitions[cleaner].command[3] is gone: -c", _set([*CLEANER, "command"], ["sh", "-c", "true"])),
     ("containerDefinitions[cleaner].command is gone", _set([*CLEANER, "command"], None)),
     ("containerDefinitions[cleaner].entryPoint is new", _set([*CLEANER, "entryPoint"], ["sh"])),
     ("containerDefinitions[cleaner].essential differs: True → False", _set([*CLEANER, "essential"], False)),
@@ -129,7 +132,7 @@ CHANGES = [
     ("containerDefinitions[cleaner].environment[B] is gone", _set([*CLEANER, "environment", 1], None)),
     ("containerDefinitions[cleaner].environment[A] is gone", _set([*CLEANER, "environment"], None)),
     (
-        "containerDefinitions[cleaner].mountPoints[/data].readOnly is new",
+        "containerDefinitions[cleaner].mountPoints[/data].readOnly is new: True",
         _set([*CLEANER, "mountPoints", 0, "readOnly"], True),
     ),
     (
@@ -155,7 +158,7 @@ CHANGES = [
         _set([*EFS, "authorizationConfig", "iam"], None),
     ),
     (
-        "volumes[data].efsVolumeConfiguration.authorizationConfig.accessPointId is gone",
+        "volumes[data].efsVolumeConfiguration.authorizationConfig.accessPointId is gone: fsap-1",
         _set([*EFS, "authorizationConfig", "accessPointId"], None),
     ),
     ("volumes[scratch] is gone", _set(["volumes", 1], None)),
@@ -217,6 +220,37 @@ def test_nothing_is_mutated() -> None:
     assert (first, second) == before
 
 
+def test_of_a_script_the_first_line_that_differs_is_told() -> None:
+    first, second = base(), base()
+    first["containerDefinitions"][0]["command"][2] = "set -e\n  echo one\necho two"
+    second["containerDefinitions"][0]["command"][2] = "set -e\n  echo 1\necho two\n"
+    told = "containerDefinitions[cleaner].command[2] differs from line 2 on: echo one → echo 1"
+    assert differences(first, second) == [told]
+    second["containerDefinitions"][0]["command"][2] = "set -e\n" + "x" * 100
+    assert differences(first, second) == ["containerDefinitions[cleaner].command[2] differs from line 2 on"]
+
+
+def test_options_that_may_be_tokens_are_never_told() -> None:
+    def logging_to(driver: str, token: str) -> Definition:
+        whole = base()
+        options = {"splunk-token": token, "splunk-url": "https://x"}
+        whole["containerDefinitions"][0]["logConfiguration"] = {"logDriver": driver, "options": options}
+        share = {"name": "share", "dockerVolumeConfiguration": {"driver": "local", "driverOpts": {"o": token}}}
+        whole["volumes"].append(share)
+        return whole
+
+    before, after = logging_to("splunk", "s3cret-one"), logging_to("splunk", "s3cret-two")
+    assert differences(before, after) == [
+        "containerDefinitions[cleaner].logConfiguration.options.splunk-token differs",
+        "volumes[share].dockerVolumeConfiguration.driverOpts.o differs",
+    ]
+    shown = masked(after, against=before)
+    options = shown["containerDefinitions"]["cleaner"]["logConfiguration"]["options"]
+    assert options == {"splunk-token": "(hidden, changed)", "splunk-url": "(hidden)"}
+    told = [*differences(base(), after), *differences(after, base()), shown, masked(before)]
+    assert "s3cret" not in str(told)
+
+
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "-c", ""]), max_size=5)
 
 
@@ -236,3 +270,197 @@ def test_the_order_of_the_environment_means_nothing(order: list[int]) -> None:
         return {"family": "f", "containerDefinitions": [{"name": "c", "image": "i", "environment": environment}]}
 
     assert differences(whole(variables), whole([variables[place] for place in order])) == []
+
+
+# What follows draws definitions as a whole, with every list of facts.md B.5, and treats them as ECS or a person would.
+
+NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
+TEXT = st.text(alphabet="abcxyz-/:. ", min_size=1, max_size=12)
+
+
+def several(entry: st.SearchStrategy[dict[str, Any]], *members: str) -> st.SearchStrategy[list[dict[str, Any]]]:
+    return st.lists(entry, max_size=4, unique_by=lambda item: tuple(item.get(member) for member in members))
+
+
+def records(**members: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(members)
+
+
+CONTAINERS = st.lists(
+    st.fixed_dictionaries(
+        {"name": NAMES, "image": TEXT},
+        optional={
+            "cpu": st.integers(1, 4096),
+            "memory": st.integers(6, 4096),
+            "essential": st.booleans(),
+            "command": st.lists(TEXT, min_size=1, max_size=4),
+            "entryPoint": st.lists(TEXT, min_size=1, max_size=3),
+            "workingDirectory": TEXT,
+            "readonlyRootFilesystem": st.just(True),
+            "environment": several(records(name=NAMES, value=TEXT), "name"),
+            "secrets": several(records(name=NAMES, valueFrom=TEXT), "name"),
+            "mountPoints": several(
+                records(sourceVolume=NAMES, containerPath=TEXT, readOnly=st.booleans()), "containerPath"
+            ),
+            "volumesFrom": several(records(sourceContainer=NAMES), "sourceContainer"),
+            "portMappings": several(
+                records(containerPort=st.integers(1, 65535), protocol=st.sampled_from(["tcp", "udp"])),
+                "containerPort",
+                "protocol",
+            ),
+            "dependsOn": several(records(containerName=NAMES, condition=st.sampled_from(["START"])), "containerName"),
+            "ulimits": several(records(name=NAMES, softLimit=st.integers(1, 9), hardLimit=st.integers(1, 9)), "name"),
+            "systemControls": several(records(namespace=NAMES, value=TEXT), "namespace"),
+            "healthCheck": records(command=st.lists(TEXT, min_size=1, max_size=3), retries=st.integers(1, 10)),
+            "logConfiguration": records(logDriver=st.just("awslogs"), options=st.dictionaries(NAMES, TEXT, max_size=3)),
+            "dockerLabels": st.dictionaries(NAMES, TEXT, min_size=1, max_size=3),
+        },
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda container: container["name"],
+)
+VOLUMES = several(
+    st.fixed_dictionaries(
+        {"name": NAMES},
+        optional={
+            "efsVolumeConfiguration": st.fixed_dictionaries(
+                {"fileSystemId": TEXT},
+                optional={
+                    "rootDirectory": st.sampled_from(["/", "/x"]),
+                    "transitEncryption": st.sampled_from(["ENABLED", "DISABLED"]),
+                    "authorizationConfig": records(accessPointId=TEXT, iam=st.sampled_from(["ENABLED", "DISABLED"])),
+                },
+            )
+        },
+    ),
+    "name",
+)
+DEFINITIONS: st.SearchStrategy[Definition] = st.fixed_dictionaries(
+    {"family": NAMES, "containerDefinitions": CONTAINERS},
+    optional={
+        "networkMode": st.sampled_from(["awsvpc", "bridge", "host"]),
+        "requiresCompatibilities": st.lists(st.sampled_from(["FARGATE", "EC2"]), unique=True, min_size=1),
+        "cpu": st.sampled_from(["256", "512"]),
+        "memory": st.sampled_from(["512", "1024"]),
+        "taskRoleArn": TEXT,
+        "volumes": VOLUMES,
+        "placementConstraints": several(records(type=st.just("memberOf"), expression=TEXT), "expression"),
+    },
+)
+ORDER_FREE = {
+    "containerDefinitions",
+    "environment",
+    "secrets",
+    "mountPoints",
+    "volumesFrom",
+    "portMappings",
+    "dependsOn",
+    "ulimits",
+    "systemControls",
+    "volumes",
+    "placementConstraints",
+    "requiresCompatibilities",
+}
+
+
+def shuffled(value: Any, draw: Callable[[st.SearchStrategy[Any]], Any], name: str = "") -> Any:
+    """The same with each order-free list in another order."""
+    if isinstance(value, dict):
+        return {key: shuffled(item, draw, key) for key, item in draw(st.permutations(list(value.items())))}
+    if isinstance(value, list):
+        inner = [shuffled(item, draw) for item in value]
+        return draw(st.permutations(inner)) if name in ORDER_FREE else inner
+    return value
+
+
+def filled(whole: Definition) -> Definition:
+    """What ECS gives back: its own members, and its defaults where nothing was said (facts.md B.5)."""
+    result = copy.deepcopy(whole)
+    result |= {"taskDefinitionArn": "arn:x", "revision": 9, "status": "ACTIVE", "registeredBy": "arn:me"}
+    result.setdefault("volumes", [])
+    result.setdefault("placementConstraints", [])
+    result.setdefault("networkMode", "bridge")
+    same_ports = result["networkMode"] in ("awsvpc", "host")
+    for container in result["containerDefinitions"]:
+        container.setdefault("cpu", 0)
+        container.setdefault("essential", True)
+        for empty in ("environment", "mountPoints", "volumesFrom", "portMappings", "systemControls"):
+            container.setdefault(empty, [])
+        for mapping in container["portMappings"]:
+            mapping.setdefault("protocol", "tcp")
+            mapping["hostPort"] = mapping["containerPort"] if same_ports else 0
+        if "healthCheck" in container:
+            container["healthCheck"] = {"interval": 30, "timeout": 5, **container["healthCheck"]}
+    for volume in result["volumes"]:
+        efs = volume.get("efsVolumeConfiguration")
+        if efs:
+            efs.setdefault("rootDirectory", "/")
+            efs.setdefault("transitEncryption", "DISABLED")
+        else:
+            volume["host"] = {}
+    return result
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        return [leaf for key, item in value.items() for leaf in leaves(item, (*path, key))]
+    if isinstance(value, list):
+        return [leaf for index, item in enumerate(value) for leaf in leaves(item, (*path, index))]
+    return [path]
+
+
+def at(whole: Any, path: tuple[Any, ...]) -> Any:
+    for step in path:
+        whole = whole[step]
+    return whole
+
+
+@given(whole=DEFINITIONS, data=st.data())
+def test_neither_order_nor_defaults_make_a_difference(whole: Definition, data: st.DataObject) -> None:
+    given_back = shuffled(filled(whole), data.draw)
+    assert differences(given_back, whole) == []
+    assert differences(whole, given_back) == []
+    assert masked(given_back) == masked(whole)
+
+
+@given(whole=DEFINITIONS, data=st.data())
+def test_any_changed_value_is_a_difference_on_both_sides(whole: Definition, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(leaves(whole)))
+    changed = copy.deepcopy(whole)
+    old = at(whole, path)
+    at(changed, path[:-1])[path[-1]] = (
+        (not old) if isinstance(old, bool) else old + 1 if isinstance(old, int) else f"{old}!"
+    )
+    assert differences(shuffled(filled(whole), data.draw), changed) != []
+    assert differences(changed, filled(whole)) != []
+
+
+@given(whole=DEFINITIONS, data=st.data())
+def test_any_member_or_entry_that_goes_is_a_difference(whole: Definition, data: st.DataObject) -> None:
+    entries = [leaf[: size + 1] for leaf in leaves(whole) for size in range(len(leaf))]
+    path = data.draw(st.sampled_from(sorted(set(entries), key=str)))
+    less = copy.deepcopy(whole)
+    del at(less, path[:-1])[path[-1]]
+    if comparable(less) != comparable(whole):
+        assert differences(whole, less) != []
+        assert differences(less, whole) != []
+    else:
+        # What may go without a trace is what ECS would put there by itself, or what holds nothing.
+        assert at(whole, path) in ([], {}, False, True, "DISABLED", "/", "bridge", "tcp", 3, ["FARGATE"], ["EC2"]) or (
+            path[-1] in ("authorizationConfig", "requiresCompatibilities", "options")
+        )
+
+
+@given(whole=DEFINITIONS, data=st.data())
+def test_commands_are_never_reordered(whole: Definition, data: st.DataObject) -> None:
+    words = data.draw(st.lists(TEXT, min_size=2, max_size=5, unique=True))
+    member = data.draw(st.sampled_from(["command", "entryPoint"]))
+    other = data.draw(st.permutations(words).filter(lambda order: list(order) != words))
+    first, second = copy.deepcopy(whole), copy.deepcopy(whole)
+    first["containerDefinitions"][0][member] = words
+    second["containerDefinitions"][0][member] = list(other)
+    assert differences(first, second) != []
+    for shown, wanted in ((masked(first), words), (masked(second), list(other))):
+        container = shown["containerDefinitions"][whole["containerDefinitions"][0]["name"]]
+        assert container[member] == wanted

@@ -581,6 +581,29 @@ def test_told_to_end_it_stops_the_task_and_says_so(name: str) -> None:
     assert signal.getsignal(number) is before
 
 
+def test_told_to_end_while_an_answer_is_awaited_it_makes_no_second_attempt() -> None:
+    """botocore takes what is raised while it reads for a lost connection, and would go on as if nothing had been."""
+    asked = itertools.count()
+
+    def slow(_params: dict[str, Any]) -> dict[str, Any]:
+        if next(asked) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+        return seen(task("RUNNING", "RUNNING"))
+
+    outcome, aws = run(
+        [slow],
+        stop_on_interrupt=True,
+        written={},
+        timeout=60,
+        aws_config={"retries": {"mode": "standard", "total_max_attempts": 4}},
+    )
+    assert outcome.result["stopped"] == [ARN]
+    assert "Told to end by SIGTERM" in outcome.msg
+    # Two looks before the stop, one after it.
+    assert aws.operations.count("ecs:DescribeTasks") == 3
+
+
 def test_a_second_signal_does_not_stop_the_stopping() -> None:
     clock = FakeClock()
     clock.at(5, lambda: signal.raise_signal(signal.SIGINT))
