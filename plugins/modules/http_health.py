@@ -120,7 +120,8 @@ options:
     default: 1
   timeout:
     description:
-      - For how many seconds to go on. No attempt begins after that; there is always one.
+      - For how many seconds to go on. No attempt begins after that; there is always one. So all of it takes this and
+        O(attempt_timeout) at most.
     type: float
     default: 60
     aliases: [wait_timeout]
@@ -196,22 +197,22 @@ EXAMPLES = r"""
 RETURN = r"""
 attempts:
   description: How many times the address was asked.
-  returned: always, once the arguments are valid
+  returned: when the address was asked
   type: int
   sample: 4
 successes:
   description: How many healthy answers in a row came last.
-  returned: always, once the arguments are valid
+  returned: when the address was asked
   type: int
   sample: 3
 outcomes:
   description: How often each outcome came, in the order in which they came first.
-  returned: always, once the arguments are valid
+  returned: when the address was asked
   type: dict
   sample: {"connection refused": 9, "503": 3, "healthy": 3}
 last:
   description: The last answer; with O(every_address) the worst one of the last attempt.
-  returned: always, once the arguments are valid
+  returned: when the address was asked
   type: dict
   sample:
     status: 200
@@ -269,7 +270,7 @@ last:
       sample: [{"address": "10.0.1.5", "status": 200, "latency": 0.021, "error": null}]
 history:
   description: The last ten attempts, oldest first. With O(every_address) each also has the C(address) that decided.
-  returned: always, once the arguments are valid
+  returned: when the address was asked
   type: list
   elements: dict
   sample:
@@ -283,12 +284,12 @@ history:
       latency: 0.021
 started_at:
   description: When the module began to ask, in UTC.
-  returned: always, once the arguments are valid
+  returned: when the address was asked
   type: str
   sample: '2026-11-23T15:04:05.678Z'
 elapsed:
   description: How many seconds it took.
-  returned: always, once the arguments are valid
+  returned: when the address was asked
   type: float
   sample: 3.214
 """

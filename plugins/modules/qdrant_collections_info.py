@@ -114,8 +114,9 @@ options:
     default: false
   timeout:
     description:
-      - How many seconds all of it may take. Until then, what a starting service answers (connection refused, 502, 503
-        and the like) is asked again.
+      - For how many seconds to go on. Until then, what a starting service answers (connection refused, 502, 503 and the
+        like) is asked again.
+      - What has begun by then may be ended, so that all of it takes this and O(attempt_timeout) at most.
     type: float
     default: 60
     aliases: [wait_timeout]

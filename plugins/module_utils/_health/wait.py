@@ -81,8 +81,8 @@ def wait_for_health(
 ) -> dict[str, Any]:
     """Ask until `rules.successes` answers in a row are as wanted; returns the module's result.
 
-    An attempt never begins after `rules.timeout`, so that the whole takes at most that and one `attempt_timeout` (one
-    for each address where every one is asked). `on_change` is told in one sentence whenever the outcome of an attempt
+    An attempt never begins after `rules.timeout`, so that the whole takes at most that and one `attempt_timeout`.
+    `on_change` is told in one sentence whenever the outcome of an attempt
     is another than that of the one before. Raises OperationFailed for arguments that make no sense (before the first
     attempt), at the deadline, and at once where waiting can't help; its details are the same as the result.
     """
@@ -94,8 +94,12 @@ def wait_for_health(
 
     def attempt() -> Attempt:
         at = clock.utc_text()
-        ask = fetch_each if rules.every_address else _fetch_one
-        answers = ask(request, transport=transport, timeout=rules.attempt_timeout, clock=clock)
+        limit = rules.attempt_timeout
+        if rules.every_address:
+            deadline = start + rules.timeout + limit
+            answers = fetch_each(request, transport=transport, timeout=limit, deadline=deadline, clock=clock)
+        else:
+            answers = [fetch(request, transport=transport, timeout=limit, clock=clock)]
         attempt = Attempt.of([(answer, list(faults(answer, wanted))) for answer in answers], at=at)
         course.add(attempt)
         return attempt
@@ -121,10 +125,6 @@ def wait_for_health(
         message = _failure(request, wanted=wanted, rules=rules, course=course, ended=ended)
         raise OperationFailed(message, details=result()) from ended
     return result()
-
-
-def _fetch_one(request: Request, *, transport: Transport, timeout: float, clock: Clock) -> list[Any]:
-    return [fetch(request, transport=transport, timeout=timeout, clock=clock)]
 
 
 def _hopeless(attempt: Attempt, rules: Rules) -> str | None:

@@ -41,11 +41,17 @@ def resolve(url: str) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for _family, _type, _protocol, _name, address in found))
 
 
-def fetch_each(request: Request, *, transport: Transport, timeout: float, clock: Clock) -> list[Answer]:
+# An address that comes after the deadline is still asked, if only to be told as one that did not answer in time.
+_LEAST = 0.05
+
+
+def fetch_each(
+    request: Request, *, transport: Transport, timeout: float, deadline: float, clock: Clock
+) -> list[Answer]:
     """The answer of each address, one after the other; a single answer without an address if there is none to ask.
 
     The name is looked up anew each time: a load balancer's addresses come and go. `timeout` is for the look-up, and for
-    each address.
+    each address; `deadline`, a moment of the clock, is for all of them.
     """
     start = clock.monotonic()
     try:
@@ -53,7 +59,9 @@ def fetch_each(request: Request, *, transport: Transport, timeout: float, clock:
     except NETWORK_ERRORS as error:
         label, words, hopeless = explain(error, timeout)
         return [Answer(None, label, clock.monotonic() - start, mask(request.url), error=words, hopeless=hopeless)]
-    return [
-        fetch(replace(request, address=address), transport=transport, timeout=timeout, clock=clock)
-        for address in addresses
-    ]
+    answers = []
+    for address in addresses:
+        left = max(_LEAST, deadline - clock.monotonic())
+        pinned = replace(request, address=address)
+        answers.append(fetch(pinned, transport=transport, timeout=min(timeout, left), clock=clock))
+    return answers

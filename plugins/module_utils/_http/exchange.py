@@ -204,7 +204,8 @@ def explain(error: BaseException, timeout: float) -> tuple[str, str, bool]:
         ((TimeoutError, socket.timeout), "timed out", f"no complete answer within {seconds(timeout)}"),
         (ConnectionRefusedError, "connection refused", "connection refused"),
         (http.client.IncompleteRead, "answer cut off", "the answer was cut off"),
-        (ConnectionError, "connection lost", "the connection was closed before an answer came"),
+        # A server that refuses the client's certificate may close before its alert arrives.
+        ((ConnectionError, ssl.SSLEOFError), "connection lost", "the connection was closed before an answer came"),
     ):
         if isinstance(cause, kinds):
             return label, words, False

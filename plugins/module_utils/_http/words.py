@@ -23,7 +23,10 @@ _KINDS_SHOWN = 5
 _ADVICE_BY_LABEL = {
     "connection refused": "Nothing listens there: check that the service runs, and the port.",
     "timed out": "Check the route from here (VPN, security groups, a proxy), or give a longer attempt_timeout.",
-    "connection lost": "Something closes the connection: check that the port speaks this scheme, and the server's log.",
+    "connection lost": (
+        "Something closes the connection: check that the port speaks this scheme, whether it wants a certificate of "
+        "the client (client_cert), and the server's log."
+    ),
     "answer cut off": "The server ended in the middle of its answer: check its log.",
     "name not resolved": "Check the name for typing errors, and the DNS and VPN of this machine.",
     "certificate not valid": (

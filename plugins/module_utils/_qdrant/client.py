@@ -31,6 +31,7 @@ __all__ = ["Qdrant", "RefusedError", "UnknownPathError"]
 # What a load balancer or a starting server answers before there is anything to answer with.
 _WORTH_RETRYING = frozenset({429, 502, 503, 504})
 _PACE = Pace(quick=0.25, slow=2.0)
+_SHORTEST_ATTEMPT = 0.05
 _BODY_LIMIT = 64 * 1024 * 1024
 
 
@@ -65,6 +66,8 @@ class Qdrant:
     ) -> None:
         """`url` is the base address; `timeout` counts from now, over all calls, `attempt_timeout` for each.
 
+        All calls together take both of these at most.
+
         `bearer` sends the key as an Authorization header rather than as Qdrant's own. `on_change` is told in one
         sentence whenever there is another reason to wait than before.
         """
@@ -72,7 +75,7 @@ class Qdrant:
         if urlsplit(url).query or urlsplit(url).fragment:
             raise OperationFailed(f"url is {mask(url)!r}: give Qdrant's base address, without a query or a fragment.")
         check_seconds(timeout, option="timeout")
-        check_seconds(attempt_timeout, option="attempt_timeout", minimum=0.05)
+        check_seconds(attempt_timeout, option="attempt_timeout", minimum=_SHORTEST_ATTEMPT)
         if api_key:
             check_header("api-key", api_key, option="api_key")
         for name, value in (headers or {}).items():
@@ -130,7 +133,7 @@ class Qdrant:
         """What /readyz says of the shards; None where a load balancer or a proxy does not pass that on."""
         answer = self._attempt(self._request("GET", "/readyz", None))
         if answer.status == 200:
-            return True if "ready" in answer.text() else None
+            return True if "shards are ready" in answer.text() else None
         return False if answer.status == 503 and "not ready" in answer.text() else None
 
     def version(self) -> str | None:
@@ -150,7 +153,9 @@ class Qdrant:
         return Request(self.url + path, method=method, headers=headers, data=data, body_limit=_BODY_LIMIT)
 
     def _attempt(self, request: Request) -> Answer:
-        answer = fetch(request, transport=self._transport, timeout=self._attempt_timeout, clock=self._clock)
+        left = self._deadline + self._attempt_timeout - self._clock.monotonic()
+        limit = min(self._attempt_timeout, max(_SHORTEST_ATTEMPT, left))
+        answer = fetch(request, transport=self._transport, timeout=limit, clock=self._clock)
         if _retriable(answer):
             self._outcomes[answer.label] += 1
             if answer.label != self._reason:

@@ -23,6 +23,7 @@ _EXISTS_SINCE = (1, 8, 0)
 _QUERY_SINCE = (1, 10, 0)
 _VECTORS_COUNT_UNTIL = (1, 16, 0)
 _KEY_IS_401_SINCE = (1, 8, 0)
+_PEER = 8254862430143042
 
 
 class Api:
@@ -35,7 +36,9 @@ class Api:
         collection = r"/collections/(?P<name>[^/]+)"
         self._routes: tuple[tuple[str, re.Pattern[str], Callable[..., Any], tuple[int, ...]], ...] = (
             ("GET", re.compile(r"/collections"), self._list, ()),
+            ("GET", re.compile(r"/aliases"), self._aliases, ()),
             ("GET", re.compile(collection), self._info, ()),
+            ("GET", re.compile(collection + "/cluster"), self._shards, ()),
             ("GET", re.compile(collection + "/exists"), self._exists, _EXISTS_SINCE),
             ("POST", re.compile(collection + "/points/count"), self._count, ()),
             ("POST", re.compile(collection + "/points/scroll"), self._scroll, ()),
@@ -95,6 +98,21 @@ class Api:
 
     def _list(self, _request: dict[str, Any]) -> Any:
         return {"collections": [{"name": name} for name in self._engine.collections]}
+
+    def _aliases(self, _request: dict[str, Any]) -> Any:
+        return {"aliases": []}
+
+    def _shards(self, _request: dict[str, Any], *, name: str) -> Any:
+        counts = self._engine.shard_counts(name)
+        return {
+            "peer_id": _PEER,
+            "shard_count": len(counts),
+            "local_shards": [
+                {"shard_id": number, "points_count": count, "state": "Active"} for number, count in enumerate(counts)
+            ],
+            "remote_shards": [],
+            "shard_transfers": [],
+        }
 
     def _info(self, _request: dict[str, Any], *, name: str) -> Any:
         count = self._engine.count(name)

@@ -62,8 +62,12 @@ class Engine:
 
     def count(self, name: str) -> int:
         """The exact number of points."""
+        return sum(self.shard_counts(name))
+
+    def shard_counts(self, name: str) -> list[int]:
+        """The exact number of points of each shard, in the order of their numbers."""
         with self._lock:
-            return sum(int(shard.count(qdrant_edge.CountRequest(exact=True))) for shard in self._shards(name))
+            return [int(shard.count(qdrant_edge.CountRequest(exact=True))) for shard in self._shards(name)]
 
     def segments(self, name: str) -> int:
         """The number of segments."""

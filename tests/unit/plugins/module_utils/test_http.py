@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import addresses
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.addresses import fetch_each, resolve
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.exchange import Answer, Request, explain, fetch
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking import (
@@ -506,8 +507,10 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask_each(url: str, **params: Any) -> list[Answer]:
+    clock = Clock()
     transport = Transport.from_params({**PARAMS, **params})
-    return fetch_each(Request(url, headers=params.pop("headers", {})), transport=transport, timeout=5.0, clock=Clock())
+    deadline = clock.monotonic() + 10.0
+    return fetch_each(Request(url), transport=transport, timeout=5.0, deadline=deadline, clock=clock)
 
 
 def test_each_address_is_asked_for_the_host_of_the_url(two_addresses: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,6 +541,28 @@ def test_each_address_has_the_name_in_tls_and_must_be_certified_for_it(two_addre
     assert (first.server_names[0], second.server_names[0]) == ("localhost", "localhost")
     assert [(answer.label, answer.hopeless) for answer in [*other, *unknown]] == [("certificate not valid", True)] * 4
     assert "backend.test" in (other[0].error or "")
+
+
+def test_all_addresses_share_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    limits: list[float] = []
+
+    def slow(request: Request, *, timeout: float, **more: Any) -> Answer:
+        limits.append(timeout)
+        now[0] += timeout
+        return Answer(None, "timed out", timeout, request.url, address=request.address)
+
+    monkeypatch.setattr(addresses, "resolve", lambda url: ["10.0.0.1", "10.0.0.2", "10.0.0.3"])
+    monkeypatch.setattr(addresses, "fetch", slow)
+    answers = fetch_each(
+        Request("http://backend.test/"),
+        transport=Transport(),
+        timeout=5.0,
+        deadline=108.0,
+        clock=Clock(monotonic=lambda: now[0]),
+    )
+    assert limits == [5.0, 3.0, 0.05]
+    assert [answer.address for answer in answers] == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
 
 
 def test_an_address_where_nothing_listens_is_one_of_the_answers(two_addresses: None) -> None:

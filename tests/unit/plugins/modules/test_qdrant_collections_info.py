@@ -10,8 +10,10 @@ import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.exchange import fetch
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import http_argument_spec
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.transport import Transport
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant import client
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.client import Qdrant
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.expected import FIELDS, parse_expected
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.survey import Scope, collections_info
@@ -427,7 +429,7 @@ def test_each_reason_to_wait_is_told_once() -> None:
     starting = [Reply(502), Reply(502), Reply(503)]
     clock.at(10, lambda: setattr(qdrant, "status", "green"))
     with serve(lambda asked: starting.pop(0) if starting else qdrant(asked)) as server:
-        client = Qdrant(
+        qdrant_client = Qdrant(
             url=server.url,
             api_key=None,
             transport=Transport(use_proxy=False),
@@ -438,7 +440,7 @@ def test_each_reason_to_wait_is_told_once() -> None:
         )
         expected = parse_expected({"documents": {"status": "green"}}, exact=True)
         scope = Scope(names=["documents"], expected=expected, wait=True)
-        collections_info(client, scope=scope, timeout=60, clock=clock.clock, on_change=told.append)
+        collections_info(qdrant_client, scope=scope, timeout=60, clock=clock.clock, on_change=told.append)
     assert told == [
         f"{server.url} can't be read yet: 502",
         f"{server.url} can't be read yet: 503",
@@ -488,6 +490,23 @@ def test_one_deadline_for_all_calls() -> None:
     assert outcome.failed
     assert "Could not count the points of the collection 'conversations'" in outcome.msg
     assert clock.now < 13
+
+
+def test_slow_answers_do_not_add_up_past_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call that comes late has less time; before, each one had all of attempt_timeout, however late."""
+    clock = FakeClock()
+    qdrant = store()
+    limits: list[float] = []
+
+    def noting(request: Any, *, timeout: float, **more: Any) -> Any:
+        limits.append(timeout)
+        clock.now += 4
+        return fetch(request, timeout=5, **more)
+
+    monkeypatch.setattr(client, "fetch", noting)
+    with serve(qdrant) as server:
+        info(server.url, clock=clock, collections=["documents"], timeout=10, attempt_timeout=8, query=False)
+    assert limits == [8, 8, 8, 6, 2, pytest.approx(0.05), pytest.approx(0.05)]
 
 
 @pytest.mark.parametrize(
