@@ -31,7 +31,9 @@ options:
     type: int
     default: 20
   events:
-    description: How many of the newest events of the service are returned.
+    description:
+      - How many of the newest events of the service are returned; ECS keeps 100.
+      - The diagnosis is made from all of them nevertheless.
     type: int
     default: 20
 extends_documentation_fragment:
@@ -53,8 +55,9 @@ notes:
   - Needs C(ecs:DescribeServices), C(ecs:DescribeTaskDefinition), C(ecs:ListTasks), C(ecs:DescribeTasks),
     C(application-autoscaling:DescribeScalableTargets), and for a service with a load balancer
     C(elasticloadbalancing:DescribeTargetGroups) and C(elasticloadbalancing:DescribeTargetHealth).
-    C(ecs:GetTaskProtection), C(logs:GetLogEvents), C(ecs:ListClusters), C(ecs:ListServices) and
-    C(elasticloadbalancing:DescribeTargetGroupAttributes) add to the result where they are allowed.
+    C(ecs:DescribeServiceDeployments), C(ecs:GetTaskProtection), C(logs:GetLogEvents), C(ecs:ListClusters),
+    C(ecs:ListServices) and C(elasticloadbalancing:DescribeTargetGroupAttributes) add to the result where they are
+    allowed.
 seealso:
   - module: wwhd.qdrant_ops.ecs_service_scale
   - module: wwhd.qdrant_ops.ecs_service_redeploy
@@ -92,6 +95,27 @@ service:
     running_count: 0
     pending_count: 1
     tags: {"env": "dev"}
+deployments:
+  description: The deployments of the service, in snake_case, the one that it is going to first.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - id: ecs-svc/1234567890123456789
+      status: PRIMARY
+      rollout_state: IN_PROGRESS
+      desired_count: 1
+      running_count: 0
+      pending_count: 1
+      failed_tasks: 2
+service_deployment:
+  description:
+    - The stages of the newest deployment as C(DescribeServiceDeployments) tells them, in snake_case, with
+      the hook that it waits at.
+    - Null for plain rolling deployments, which have none, and where it may not be read.
+  returned: success
+  type: dict
+  sample: null
 task_definition:
   description:
     - The task definition of the deployment that the service is going to, in snake_case.
@@ -269,8 +293,8 @@ diagnosis:
     verdict:
       description:
         - The first that holds of C(healthy), C(stopped_by_hand), C(locks_held), C(stopped_by_user), C(memory),
-          C(image), C(mount), C(logging), C(health_check), C(capacity), C(network), C(permission), C(deploying),
-          C(app_error), C(unknown).
+          C(image), C(mount), C(logging), C(health_check), C(capacity), C(network), C(permission), C(paused),
+          C(deploying), C(app_error), C(given_up), C(unknown).
       type: str
       sample: locks_held
     summary:

@@ -28,6 +28,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout impor
     waiting_for,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout_text import failure_text, state_text
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_deployments import pause_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
     find_service,
     primary_deployment,
@@ -230,6 +231,7 @@ def _following(
         int(count),
         request.max_failed_tasks,
         failed_before=int(known.get(ours, {}).get("failedTasks") or 0),
+        can_roll_back=any(entry.get("rolloutState") == "COMPLETED" for entry in known.values()),
         earlier={name: str(entry.get("taskDefinition") or "") for name, entry in known.items() if name != ours},
         wait_for_targets=request.wait_for_targets,
         wait_for_old_tasks=request.wait_for_old_tasks,
@@ -296,6 +298,13 @@ def _result(
     }
 
 
+def _timed_out(look: Look, error: TimedOut[Look] | Hopeless[Look], *, lacking: str) -> Ending:
+    pause = pause_of(look.service_deployment)
+    if pause:
+        return Ending("timed_out", f"{error} ({pause.text})", pause.advice)
+    return Ending("timed_out", f"{error} ({_WAITED_FOR[lacking]})", f"{_STUCK_ADVICE[lacking]} {_STILL}")
+
+
 def _failed(
     following: Following,
     error: TimedOut[Look] | Hopeless[Look],
@@ -307,9 +316,7 @@ def _failed(
     look = error.observation.value
     goal = following.goal
     lacking = waiting_for(look, goal) or "rollout"
-    ending = ending_of(look, goal) or Ending(
-        "timed_out", f"{error} ({_WAITED_FOR[lacking]})", f"{_STUCK_ADVICE[lacking]} {_STILL}"
-    )
+    ending = ending_of(look, goal) or _timed_out(look, error, lacking=lacking)
     if look.targets is None and look.service.get("desiredCount"):
         # What can't be read must not hide why the deployment failed.
         with contextlib.suppress(OperationFailed):

@@ -3,86 +3,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Why a service is stuck, from facts that were read before: pure functions and one table of verdicts.
 
-Private to wwhd.qdrant_ops. `facts` is a dict in snake_case, as ecs_service_info collects it:
-{service, tasks (views with logs, newest first), events (newest first), essential (set of names), target_problems}.
+Private to wwhd.qdrant_ops. `facts` is a dict in snake_case, as ecs_service_info collects it; symptoms.py says what
+is in it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.reasons import kind_for, reason_for
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.symptoms import (
+    Facts,
+    is_essential,
+    lock_lines,
+    unhealthy_because,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
 
 __all__ = ["VERDICTS", "Verdict", "diagnose", "lock_lines", "unhealthy_because"]
 
-# The engines' own words when a lock is in the way (facts.md F.6). "Operation not supported" is absent on purpose: that
-# file system has no locks at all, and no unlocking helps.
-_LOCK_TEXTS = tuple(
-    re.compile(text)
-    for text in (
-        r"While lock file: .*(Resource temporarily unavailable|No locks available)",
-        r"lock hold by current process.*LOCK",
-        r"while open a file for lock: .*Permission denied",
-        r"Can't init WAL.*(code: 11|WouldBlock)",
-        r"Can't open Collections meta Wal.*(code: 11|WouldBlock|Resource temporarily unavailable)",
-        r"is already accessed by another instance of Qdrant client",
-    )
-)
 _LINE_SHOWN = 400
 # Kinds of reasons.REASONS -> our verdicts, where they are not the same word.
 _VERDICT_OF_KIND = {"secret": "permission", "command": "app_error"}
 # Where the scheduler says these, it does not speak of our tasks' own failures.
 _BAD_ENDS = ("TaskFailedToStart", "EssentialContainerExited")
-
-Facts = Mapping[str, Any]
-
-
-def lock_lines(lines: list[str]) -> list[str]:
-    """The lines in which an engine says that a lock is in its way."""
-    return [line for line in lines if any(pattern.search(line) for pattern in _LOCK_TEXTS)]
-
-
-def unhealthy_because(facts: Facts) -> list[str]:
-    """Every reason not to call the service healthy, in sentences; none for a healthy one."""
-    service = facts["service"]
-    desired = service.get("desired_count") or 0
-    deployments = service.get("deployments") or []
-    sentences = []
-    if service.get("status") != "ACTIVE":
-        sentences.append(f"The service is {service.get('status')}, not ACTIVE.")
-    if desired < 1:
-        sentences.append("Its desired count is 0: nothing is meant to run.")
-    if service.get("running_count") != desired:
-        sentences.append(f"{service.get('running_count')} of {desired} desired task(s) run.")
-    if service.get("pending_count"):
-        sentences.append(f"{service['pending_count']} task(s) are pending.")
-    if len(deployments) > 1:
-        sentences.append(f"{len(deployments)} deployments are under way at the same time.")
-    for deployment in deployments[:1]:
-        rollout = deployment.get("rollout_state")
-        if rollout not in (None, "COMPLETED"):
-            why = deployment.get("rollout_state_reason")
-            sentences.append(f"Its deployment {deployment.get('id')} is {rollout}" + (f" ({why})" if why else "") + ".")
-    sentences.extend(f"Load balancer: {problem}" for problem in facts.get("target_problems", []))
-    for task in facts.get("tasks", []):
-        if task["gone"] or task["desired_status"] != "RUNNING":
-            continue
-        sentences.extend(
-            f"Container {container['name']} of task {short_id(task['task_arn'])} has ended"
-            + (f" (exit {container['exit_code']})." if container["exit_code"] is not None else ".")
-            for container in task["containers"]
-            if container["last_status"] == "STOPPED" and _is_essential(container["name"], facts)
-        )
-    return sentences
-
-
-def _is_essential(name: str, facts: Facts) -> bool:
-    known = facts.get("essential")
-    return not known or name in known
 
 
 def _primary(facts: Facts) -> Mapping[str, Any]:
@@ -178,7 +124,7 @@ def _locks_held(facts: Facts) -> list[str]:
 def _memory(facts: Facts) -> list[str]:
     found = _by_kind("memory")(facts)
     for task in _ended(facts):
-        killed = [c["name"] for c in task["containers"] if c["exit_code"] == 137 and _is_essential(c["name"], facts)]
+        killed = [c["name"] for c in task["containers"] if c["exit_code"] == 137 and is_essential(c["name"], facts)]
         others = [c for c in task["containers"] if c["exit_code"] not in (None, 0, 137, 143)]
         # A container that is told to stop because another one failed may end by 137 as well.
         if task["stop_code"] == "EssentialContainerExited" and killed and not others and _task_kind(task) is None:
@@ -219,6 +165,18 @@ def _deploying(facts: Facts) -> list[str]:
         f"Deployment {primary.get('id')} is {primary.get('rollout_state')}: {service.get('running_count')} of "
         f"{service.get('desired_count')} task(s) run, {service.get('pending_count')} pending."
     ]
+
+
+def _paused(facts: Facts) -> list[str]:
+    pause = facts.get("pause")
+    return [f"Deployment {_primary(facts).get('id')}: {pause['text']}. {pause['advice']}"] if pause else []
+
+
+def _given_up(facts: Facts) -> list[str]:
+    primary = _primary(facts)
+    if primary.get("rollout_state") != "FAILED":
+        return []
+    return [f"Deployment {primary.get('id')} is FAILED ({primary.get('rollout_state_reason') or 'no reason given'})."]
 
 
 def _app_error(facts: Facts) -> list[str]:
@@ -313,6 +271,12 @@ VERDICTS: tuple[Verdict, ...] = (
         "Give the role that the text names what it lacks, or correct the secret's name.",
     ),
     Verdict(
+        "paused",
+        _paused,
+        "Its deployment is paused at a lifecycle hook, and waits for somebody's word.",
+        "Let it go on, or roll it back, by the command that is quoted.",
+    ),
+    Verdict(
         "deploying",
         _deploying,
         "A deployment is under way and nothing has failed so far.",
@@ -323,6 +287,12 @@ VERDICTS: tuple[Verdict, ...] = (
         _app_error,
         "Its containers start and end by themselves with an error.",
         "Read the last log lines of the containers: the program says there what is wrong.",
+    ),
+    Verdict(
+        "given_up",
+        _given_up,
+        "ECS has given its deployment up, and starts no more tasks of it.",
+        "Start a new deployment once the cause is put right (wwhd.qdrant_ops.ecs_service_redeploy).",
     ),
 )
 _UNKNOWN = Verdict(

@@ -8,12 +8,19 @@ Private to wwhd.qdrant_ops.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import autoscaling, diagnosis
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, snake
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions import describe_definition
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import protected_tasks
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_deployments import (
+    has_stages,
+    pause_of,
+    read_service_deployment,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
     efs_volumes,
     essential_containers,
@@ -53,17 +60,23 @@ def collect(
     )
     targets = read_targets(aws, service=found)
     shown = snake({**found, "events": found.get("events", [])[:events]})
+    stages = _stages(aws, found)
+    pause = pause_of(stages)
     facts = {
         "service": shown,
         "tasks": views,
-        "events": shown["events"],
+        # Whoever wants to see few events wants the diagnosis from all of them nevertheless.
+        "events": snake({"events": found.get("events", [])})["events"],
         "essential": essential_containers(definition),
         "target_problems": unhealthy_targets(targets, addresses=addresses_of(tasks)),
+        "pause": pause and {"text": pause.text, "advice": pause.advice},
     }
     problems = diagnosis.unhealthy_because(facts)
     return {
         "changed": False,
         "service": shown,
+        "deployments": shown.get("deployments", []),
+        "service_deployment": snake(stages) if stages else None,
         "task_definition": without_values(definition),
         "volumes": efs_volumes(definition),
         "network": network_view(found),
@@ -75,6 +88,17 @@ def collect(
         "unhealthy_because": problems,
         "diagnosis": diagnosis.diagnose(facts),
     }
+
+
+def _stages(aws: Aws, service: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The service deployment of a service whose deployments have stages; what may not be read is left out."""
+    arn = service.get("currentServiceDeployment")
+    if not arn or not has_stages(service):
+        return None
+    try:
+        return read_service_deployment(aws, arn=str(arn))
+    except OperationFailed:
+        return None
 
 
 def _task_views(

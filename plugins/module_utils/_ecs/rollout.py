@@ -36,6 +36,8 @@ class Goal:
     failed_before: int = 0
     # The deployments that were there before, with their task definitions: if one comes back, that is a rollback.
     earlier: Mapping[str, str] = field(default_factory=dict)
+    # Whether one of them was COMPLETED: a rollback without one stalls (facts.md C.4).
+    can_roll_back: bool = False
     wait_for_targets: bool = True
     wait_for_old_tasks: bool = False
     # Whether a pause hook, which waits for somebody's word, is to be waited for.
@@ -165,7 +167,7 @@ def _lost(look: Look, goal: Goal) -> Ending | None:
     given_up = own is not None and own.get("rolloutState") == "FAILED"
     if taken and not _is_rollback(look, goal, primary, given_up=given_up):
         return _replaced(primary)
-    if taken or (given_up and _rolls_back(look.service) and goal.earlier):
+    if taken or (given_up and _rolls_back(look.service) and goal.can_roll_back):
         return _rolled_back(look, goal, primary if taken else {})
     if given_up:
         why = _reason(look, goal)

@@ -32,6 +32,7 @@ PULL = (
 )
 NO_ROUTE = "CannotPullContainerError: ref pull has been retried 1 time(s): dial tcp 1.2.3.4:443: i/o timeout"
 CAPACITY = "(service X) was unable to place a task. Reason: Capacity is unavailable at this time. Try again"
+PAUSE = {"text": "it is paused", "advice": "Let it go on by 'aws ecs continue-service-deployment'."}
 ROLE = "ECS was unable to assume the role 'arn:aws:iam::018025611404:role/x' that was provided for this task."
 
 
@@ -121,10 +122,13 @@ TABLE = [
     ("capacity", facts(down(), events=(CAPACITY,))),
     ("network", facts(down(), ended("TaskFailedToStart", NO_ROUTE, exits=None))),
     ("permission", facts(down(), ended("TaskFailedToStart", ROLE, exits=None))),
+    ("paused", facts(down(), pause=PAUSE)),
     ("deploying", facts(down(), live())),
     ("deploying", facts(down(), ended("ServiceSchedulerInitiated", "Scaling activity initiated by (deployment x)"))),
     ("app_error", facts(down(), ended(exits=1, logs=["no config"]))),
     ("app_error", facts(down(), ended(exits=0))),
+    ("given_up", facts(down(rollout_state="FAILED", failed_tasks=3))),
+    ("image", facts(down(rollout_state="FAILED"), ended("TaskFailedToStart", PULL, exits=None))),
     ("unknown", facts(service(running_count=0))),
     ("unknown", facts(down(failed_tasks=2))),
     ("unknown", facts(down(failed_tasks=1), events=("has reached a steady state.", CAPACITY))),
@@ -208,6 +212,7 @@ def test_which_lines_speak_of_a_lock(line: str, held: bool) -> None:
             facts(service(deployments=[{"id": "d", "rollout_state": "FAILED", "rollout_state_reason": "why"}])),
             "Its deployment d is FAILED (why).",
         ),
+        (facts(service(), pause=PAUSE), "Its deployment stands still: it is paused."),
         (facts(service(), target_problems=["target x is initial."]), "Load balancer: target x is initial."),
         (facts(service(), live(ended_container=True)), "Container qdrant of task abc has ended."),
     ],

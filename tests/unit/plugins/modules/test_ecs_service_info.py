@@ -263,3 +263,60 @@ def test_an_unhealthy_target_of_its_own_counts() -> None:
 def test_the_deployment_named_is_the_one_in_the_answer() -> None:
     result = info(healthy_world())[0].result
     assert result["service"]["deployments"][0]["id"] == DEPLOYMENT
+
+
+def test_the_diagnosis_is_made_from_all_events_however_few_are_wanted() -> None:
+    world = World(desired=1)
+    reason = "was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later."
+    world.service["events"] = [event(1, f"(service wwhd-backend) {reason}")]
+    world.service["deployments"][0].update(rolloutState="IN_PROGRESS", failedTasks=1)
+    outcome, _aws = info(world, events=0)
+    assert outcome.result["service"]["events"] == []
+    assert outcome.result["diagnosis"]["verdict"] == "capacity"
+
+
+STAGES = "arn:aws:ecs:us-west-2:018025611404:service-deployment/wwhd-cluster/wwhd-backend/x"
+
+
+def paused_world() -> World:
+    world = healthy_world()
+    world.service["deploymentConfiguration"] = {"strategy": "BLUE_GREEN"}
+    world.service["currentServiceDeployment"] = STAGES
+    # No rolloutState is told of these.
+    del world.service["deployments"][0]["rolloutState"]
+    hook = {"hookId": "ecs-pause-1", "targetType": "PAUSE", "status": "AWAITING_ACTION", "timeoutAction": "CONTINUE"}
+    told = {
+        "serviceDeploymentArn": STAGES,
+        "status": "IN_PROGRESS",
+        "lifecycleStage": "POST_TEST_TRAFFIC_SHIFT",
+        "lifecycleHookDetails": [hook],
+    }
+    world.overrides["ecs:DescribeServiceDeployments"] = [{"serviceDeployments": [told]}]
+    return world
+
+
+def test_a_pause_is_the_diagnosis_although_all_tasks_run() -> None:
+    outcome, _aws = info(paused_world())
+    result = outcome.result
+    assert result["healthy"] is False
+    assert result["diagnosis"]["verdict"] == "paused"
+    assert "--hook-id ecs-pause-1 --action CONTINUE" in result["diagnosis"]["evidence"][0]
+    assert "then it goes on by itself" in result["unhealthy_because"][0]
+    assert result["service_deployment"]["lifecycle_stage"] == "POST_TEST_TRAFFIC_SHIFT"
+    assert [entry["id"] for entry in result["deployments"]] == [DEPLOYMENT]
+
+
+def test_stages_that_may_not_be_read_are_left_out() -> None:
+    world = paused_world()
+    world.overrides["ecs:DescribeServiceDeployments"] = [Fault("AccessDeniedException", "no")]
+    outcome, _aws = info(world)
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["service_deployment"] is None
+
+
+def test_a_plain_service_costs_no_call_more() -> None:
+    world = healthy_world()
+    world.service["currentServiceDeployment"] = STAGES
+    outcome, aws = info(world)
+    assert outcome.result["service_deployment"] is None
+    assert "ecs:DescribeServiceDeployments" not in aws.operations

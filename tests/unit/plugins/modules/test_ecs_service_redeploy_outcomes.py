@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_service_redeploy
 from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import DEFINITION, DEPLOYMENT, World, definition, task
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault
@@ -265,6 +266,25 @@ def test_a_pause_is_told_with_the_command_that_ends_it() -> None:
     assert clock.now < 30
 
 
+def test_a_pause_that_was_waited_for_in_vain_is_told() -> None:
+    world, clock = World(desired=1), FakeClock()
+    state = staged(world, clock)
+    clock.at(20, lambda: pause(state))
+    found, _aws = redeploy(world, clock=clock, on_pause="wait", timeout=60)
+    assert found.result["outcome"] == "timed_out"
+    assert "gave up after 60 s (it is paused at the lifecycle stage POST_SCALE_UP" in found.msg
+    assert "--action CONTINUE" in found.result["next"]
+
+
+def test_a_rollback_that_has_nowhere_to_go_is_not_promised() -> None:
+    world, clock = World(desired=1), FakeClock()
+    world.service["deployments"][0].update(rolloutState="IN_PROGRESS")
+    rolling(world)
+    clock.at(20, lambda: (enable_rollback(world), give_up(world)))
+    found, _aws = redeploy(world, clock=clock)
+    assert found.result["outcome"] == "circuit_breaker"
+
+
 def test_a_pause_can_be_waited_for() -> None:
     world, clock = World(desired=1), FakeClock()
     state = staged(world, clock)
@@ -383,3 +403,30 @@ def test_a_crash_that_only_the_count_of_running_tasks_shows_is_seen_at_once() ->
     found, _aws = redeploy(world, clock=clock, max_failed_tasks=1)
     assert found.result["outcome"] == "failed_tasks"
     assert clock.now < 35
+
+
+def test_each_change_of_state_passes_on_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seam for whoever shows progress: a module's `main` gives no listener yet."""
+    said: list[tuple[float, str]] = []
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+    clock.at(20, lambda: completed(world, state="initial"))
+    clock.at(40, lambda: world.targets.__setitem__(0, world.target(2, "healthy")))
+    whole = ecs_service_redeploy.redeploy
+
+    def heard(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        return whole(*args, **kwargs, on_change=lambda text: said.append((clock.now, text)))
+
+    monkeypatch.setattr(ecs_service_redeploy, "redeploy", heard)
+    found, _aws = redeploy(world, clock=clock, desired_count=1)
+    assert not found.failed, found.msg
+    assert [text for _moment, text in said] == [
+        "ECS says: (service wwhd-backend) has started 1 tasks.",
+        f"Deployment {NEW}: rollout IN_PROGRESS, running 0 of 1.",
+        "ECS says: (service wwhd-backend) deployment completed.",
+        f"Deployment {NEW}: rollout COMPLETED, running 1 of 1.",
+        "Load balancer: target 10.0.0.2:8000 of wwhd-backend is initial.",
+        "Load balancer: target 10.0.0.2:8000 of wwhd-backend is healthy.",
+    ]
+    assert said[0][0] == 0
+    assert 20 <= said[2][0] < 24
