@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -53,6 +55,7 @@ def starting(
         cwd=place,
         env={
             **kept,
+            "ANSIBLE_ASYNC_DIR": str(place / "async"),
             "ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"],
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOLOR": "true",
@@ -65,6 +68,7 @@ def starting(
             **(environment or {}),
         },
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
     )  # fmt: skip
 
 
@@ -76,12 +80,19 @@ class Played:
     stdout: str
 
 
+def end(process: subprocess.Popen[str]) -> None:
+    """Ends what `starting` started, with the modules that it runs."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def play(play_or_text: dict[str, Any] | str, **options: Any) -> Played:
     """Runs what `starting` starts, to its end."""
     with starting(play_or_text, **options) as process:
         try:
             output, _none = process.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
-            raise
+            end(process)
+            output, _none = process.communicate()
+            raise AssertionError(f"not over within {SECONDS} s:\n{output}") from None
     return Played(process.returncode, output)

@@ -11,7 +11,7 @@ by what stands for it here (the prepare function's answer); a text that no examp
 from __future__ import annotations
 
 import json
-import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +38,7 @@ class Prepared:
 
     stand_ins: dict[str, str] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
+    afterwards: Callable[[], None] = lambda: None
 
 
 def examples_of(path: Path) -> str:
@@ -121,19 +122,31 @@ def prepare_ecs_service_scale(sandbox: Sandbox, _folder: Path) -> Prepared:
     return Prepared()
 
 
-def prepare_ecs_service_restore(sandbox: Sandbox, _folder: Path) -> Prepared:
+def prepare_ecs_service_restore(sandbox: Sandbox, folder: Path) -> Prepared:
     claim = {"wwhd.qdrant_ops:claim:example": "example since 2026-11-23T15:00:00Z until 2099-11-23T15:00:00Z"}
     ecs = sandbox.boto3("ecs")
     arn = ecs.describe_services(cluster=world.CLUSTER, services=[world.SERVICE])["services"][0]["serviceArn"]
     ecs.tag_resource(resourceArn=arn, tags=[{"key": key, "value": value} for key, value in claim.items()])
+    # What the watchdog watches: it ends after the play, which has given the claim back by then.
+    controller = subprocess.Popen(["sleep", "600"])
     plan = {
         "claim": claim,
         "run_id": "unlock-example",
         "tag_keys": list(claim),
-        # The watchdog watches this process, which outlives the play: it must end because the claim is given back.
-        "controller": {"pid": os.getpid(), "place": place()},
+        "controller": {"pid": controller.pid, "place": place()},
     }
-    return Prepared(variables={"plan": plan})
+
+    def watchdog_has_nothing_to_do() -> None:
+        controller.kill()
+        controller.wait()
+        deadline = time.monotonic() + 60
+        while not any('"outcome"' in path.read_text() for path in (folder / "async").glob("*")):
+            assert time.monotonic() < deadline, "the watchdog did not end with what it watched"
+            time.sleep(0.1)
+        (told,) = [json.loads(path.read_text()) for path in (folder / "async").glob("*")]
+        assert told["outcome"] == "released", told
+
+    return Prepared(variables={"plan": plan}, afterwards=watchdog_has_nothing_to_do)
 
 
 def prepare_ecs_task_definition(_sandbox: Sandbox, folder: Path) -> Prepared:
@@ -148,7 +161,9 @@ def prepare_http_health(sandbox: Sandbox, _folder: Path) -> Prepared:
 
 def prepare_qdrant_collections_info(sandbox: Sandbox, _folder: Path) -> Prepared:
     url = sandbox.state["qdrant_url"]
-    return Prepared({"http://qdrant.internal:6333": url, "https://gateway.example.com/qdrant": url})
+    return Prepared(
+        {"http://qdrant.internal:6333": url, "https://gateway.example.com/qdrant": url, "size: 384": "size: 8"}
+    )
 
 
 PREPARE: dict[str, Callable[[Sandbox, Path], Prepared]] = {
@@ -211,13 +226,15 @@ def test_examples(path: Path, sandbox: Sandbox, backend: str, tmp_path: Path) ->
     assert tasks, f"{path.stem} has no examples"
     written_before = len(sandbox.writes())
 
-    played = play(
-        {"name": f"Examples of {path.stem}", "hosts": "testhost", "gather_facts": False, "tasks": tasks},
-        place=tmp_path,
-        variables=prepared.variables,
-        environment={**sandbox.environment(), "BACKEND_TOKEN": "example"},
-    )
-
+    try:
+        played = play(
+            {"name": f"Examples of {path.stem}", "hosts": "testhost", "gather_facts": False, "tasks": tasks},
+            place=tmp_path,
+            variables=prepared.variables,
+            environment={**sandbox.environment(), "BACKEND_TOKEN": "example"},
+        )
+    finally:
+        prepared.afterwards()
     assert played.returncode == 0, played.stdout
     if path.stem.endswith("_info") or path.stem == "http_health":
         assert len(sandbox.writes()) == written_before
