@@ -16,6 +16,8 @@ description:
     is the tasks' C(startedBy) and gives the calls' client tokens. It stands for one kind of task; whether overrides are
     the same is not compared.
   - Where AWS has no capacity or limits the rate of calls, it tries again until O(capacity_timeout) has passed.
+  - O(guard) is looked at before each call that starts tasks, and with O(wait) while they start and run; what it finds
+    then stops them.
   - It fails unless all of O(count) tasks were started; those that were are in RV(tasks) of the failure, and go on.
 author:
   - wwhd team (@wwhd)
@@ -198,7 +200,9 @@ options:
   stop_on_interrupt:
     description:
       - Whether to stop the tasks that this call has started when the module is told to end while it starts them or
-        waits (SIGTERM, SIGHUP, or SIGINT as Ctrl-C sends it). It asks ECS to stop them, says so, and fails.
+        waits (SIGTERM, SIGHUP, or SIGINT as Ctrl-C sends it), or when its playbook is gone, as after its terminal was
+        closed.
+      - It then asks ECS to stop them, says so, and fails. It does not wait until they are gone.
       - Tasks that an earlier run with this O(run_id) had started go on.
     type: bool
     default: true

@@ -8,7 +8,7 @@ Private to wwhd.qdrant_ops. Logs explain an end; they never decide it (facts.md 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,20 +102,29 @@ class LogReader:
         return any(text in line for line in reversed(self.lines))
 
 
-def streams_of(definition: Mapping[str, Any], *, task_arn: str, region: str | None) -> dict[str, LogReader]:
+def streams_of(
+    definition: Mapping[str, Any],
+    *,
+    task_arn: str,
+    region: str | None,
+    containers: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, LogReader]:
     """Container name to the reader of its stream, for the containers that log to CloudWatch by awslogs.
 
-    Fargate names the stream `<prefix>/<container>/<task id>`; without a prefix nobody can tell its name.
+    ECS names the stream `<prefix>/<container>/<task id>`. Without a prefix, which Fargate does not allow, Docker names
+    it by its own id of the container: `containers`, as DescribeTasks gives them, have that once they have begun.
     """
+    ids = {container.get("name"): container.get("runtimeId") for container in containers}
     readers: dict[str, LogReader] = {}
     for container in definition.get("containerDefinitions", []):
         configuration = container.get("logConfiguration") or {}
         options = configuration.get("options") or {}
         prefix = options.get("awslogs-stream-prefix")
-        if configuration.get("logDriver") != "awslogs" or not options.get("awslogs-group") or not prefix:
-            continue
         name = str(container["name"])
-        reader = LogReader(name, str(options["awslogs-group"]), f"{prefix}/{name}/{short_id(task_arn)}")
+        stream = f"{prefix}/{name}/{short_id(task_arn)}" if prefix else ids.get(name)
+        if configuration.get("logDriver") != "awslogs" or not options.get("awslogs-group") or not stream:
+            continue
+        reader = LogReader(name, str(options["awslogs-group"]), stream)
         there = options.get("awslogs-region")
         if there and region and there != region:
             reader.note = f"the log of container {name} is in {there}; read it there: {reader.group} {reader.stream}"

@@ -67,7 +67,8 @@ def wait_for_tasks(
     watch = Watch(aws, spec, clock or Clock(), region=region, listener=listener)
     if not spec.stop_on_interrupt:
         return _wait(watch)
-    with Interrupts():
+    with Interrupts() as interrupts:
+        watch.clock = interrupts.clock_of(watch.clock)
         try:
             return _wait(watch)
         except Interrupted as told:
@@ -104,7 +105,7 @@ def _wait(watch: Watch) -> dict[str, Any]:
         raise OperationFailed(with_tails(str(error), result, spec.log_lines), details=result) from error
     look = seen.value
     result = _result(watch, look, complete=True)
-    failed = [task for task in look.tasks.values() if _failed(watch, task)]
+    failed = [task for task in look.tasks.values() if watch.ended(task) and _failed(watch, task)]
     if failed:
         raise OperationFailed(with_tails(_failures(watch, failed), result, spec.log_lines), details=result)
     return result
@@ -136,7 +137,11 @@ def _predicates(watch: Watch) -> tuple[Callable[[Look], bool], Callable[[Look], 
         return (spec.state == "running" and task.get("lastStatus") == "RUNNING") or watch.ended(task)
 
     def done(look: Look) -> bool:
-        return not look.missing_for and all(settled(task) for task in look.tasks.values())
+        # One that has failed will not run any more, whatever becomes of the others.
+        lost = spec.state == "running" and any(
+            watch.ended(task) and _failed(watch, task) for task in look.tasks.values()
+        )
+        return lost or (not look.missing_for and all(settled(task) for task in look.tasks.values()))
 
     def hopeless(look: Look) -> str | None:
         if look.violation:

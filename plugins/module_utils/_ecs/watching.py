@@ -170,12 +170,20 @@ class Watch:
     def readers(self, task: Mapping[str, Any]) -> dict[str, LogReader]:
         """Container to the one reader of its output: what has been read once is never read again."""
         name = short_id(str(task["taskArn"]))
-        if name not in self._readers and task.get("taskDefinitionArn"):
-            found = streams_of(self.definition(task), task_arn=str(task["taskArn"]), region=self.region)
-            for container, reader in found.items():
+        known = self._readers.setdefault(name, {})
+        if not task.get("taskDefinitionArn"):
+            return known
+        found = streams_of(
+            self.definition(task),
+            task_arn=str(task["taskArn"]),
+            region=self.region,
+            containers=task.get("containers", []),
+        )
+        for container, reader in found.items():
+            if container not in known:
                 reader.on_line = self._teller(f"{name}/{container}" if len(self.spec.tasks) > 1 else container)
-            self._readers[name] = found
-        return self._readers.get(name, {})
+                known[container] = reader
+        return known
 
     def _teller(self, label: str) -> Callable[[str], None]:
         on_line = (self.listener or Listener()).on_line

@@ -930,15 +930,17 @@ def test_an_inactive_definition_is_refused() -> None:
     assert aws.writes == []
 
 
-@given(run_id=st.text(min_size=1, max_size=300), attempt=st.integers(1, 40))
-def test_marks_and_tokens_are_what_aws_takes(run_id: str, attempt: int) -> None:
-    mark, token = started_by(run_id), client_token(run_id, attempt)
+@given(run_id=st.text(min_size=1, max_size=300), attempt=st.integers(1, 40), first=st.integers(0, 5000))
+def test_marks_and_tokens_are_what_aws_takes(run_id: str, attempt: int, first: int) -> None:
+    mark, token = started_by(run_id), client_token(run_id, attempt, first=first)
     assert len(mark) <= 128
     assert set(mark) <= set(string.ascii_letters + string.digits + "-_/")
     assert 1 <= len(token) <= 64
     assert all(33 <= ord(letter) <= 126 for letter in token)
     assert started_by(run_id) == mark
-    assert client_token(run_id, attempt) == token
+    assert client_token(run_id, attempt, first=first) == token
+    assert client_token(run_id, attempt, first=first + 10) != token
+    assert client_token(run_id, attempt + 1, first=first) != token
 
 
 @given(one=st.text(min_size=1, max_size=200), other=st.text(min_size=1, max_size=200))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils import _interrupts
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import logs as logs_module
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import Listener
 from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_wait_task
@@ -315,6 +316,18 @@ def test_waiting_until_it_runs(state: dict[str, Any], fails: bool) -> None:
     assert clock.now < 5
 
 
+def test_of_several_that_should_run_one_that_fails_ends_the_wait() -> None:
+    clock = FakeClock()
+    other = {**task("STOPPED", "STOPPED", 5, **ENDED), "taskArn": ARN.replace(ID, "other")}
+    outcome, _aws = run(
+        [seen(task("PENDING"), other)], tasks=[ARN, ARN.replace(ID, "other")], state="running", clock=clock
+    )
+    assert outcome.failed
+    assert "Task other" in outcome.msg
+    assert ID not in outcome.msg
+    assert clock.now == 0
+
+
 def test_several_tasks_are_judged_one_by_one() -> None:
     other = {**task("STOPPED", "STOPPED", 5, **ENDED), "taskArn": ARN.replace(ID, "other")}
     good = task("STOPPED", "STOPPED", 0, **ENDED)
@@ -401,6 +414,18 @@ def test_containers_without_a_known_stream_have_no_logs(configuration: dict[str,
     assert not outcome.failed
     assert outcome.result["logs"] == {}
     assert "logs:GetLogEvents" not in aws.operations
+
+
+def test_without_a_prefix_the_stream_is_named_by_dockers_id() -> None:
+    end = task("STOPPED", "STOPPED", 0, **ENDED)
+    end["containers"][0]["runtimeId"] = "3f1c0ffee"
+    outcome, aws = run(
+        [seen(task("PENDING")), seen(end)],
+        logs=Logs(["done"]),
+        container={"logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "g"}}},
+    )
+    assert outcome.result["logs"] == {"cleaner": ["done"]}
+    assert {params["logStreamName"] for params in aws.params("logs:GetLogEvents")} == {"3f1c0ffee"}
 
 
 def test_logs_can_be_left_out() -> None:
@@ -602,6 +627,27 @@ def test_told_to_end_while_an_answer_is_awaited_it_makes_no_second_attempt() -> 
     assert "Told to end by SIGTERM" in outcome.msg
     # Two looks before the stop, one after it.
     assert aws.operations.count("ecs:DescribeTasks") == 3
+
+
+@pytest.mark.parametrize(
+    ("after", "stops"), [(4711, True), (1234, False), (None, False)], ids=["gone", "there", "cannot be told"]
+)
+def test_a_playbook_that_is_gone_tells_it_to_end(
+    after: int | None, stops: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker leads the session, and is somebody else's child from then on."""
+    clock = FakeClock()
+    monkeypatch.setattr(_interrupts, "_parent_of", lambda leader: 1234 if clock.now < 10 else after)
+    outcome, _aws = run([seen(task("RUNNING", "RUNNING"))], stop_on_interrupt=True, written={}, timeout=20, clock=clock)
+    assert outcome.failed
+    assert outcome.result["stopped"] == ([ARN] if stops else [])
+    assert ("Told to end by the end of its playbook" in outcome.msg) is stops
+    assert clock.now < 13 if stops else clock.now == 20
+
+
+def test_a_parent_is_known_by_proc() -> None:
+    assert _interrupts._parent_of(os.getpid()) == os.getppid()
+    assert _interrupts._parent_of(2**30) is None
 
 
 def test_a_second_signal_does_not_stop_the_stopping() -> None:

@@ -77,6 +77,23 @@ def test_a_task_runs_where_all_is_as_it_must_be() -> None:
     assert [call.operation for call in aws.writes] == ["ecs:RunTask"]
 
 
+def test_a_run_that_waits_looks_on_while_its_task_runs() -> None:
+    world = ours(task(9, **CLEANER))
+    clock = FakeClock()
+
+    def stopped(params: dict[str, Any]) -> dict[str, Any]:
+        world.tasks = [task(9, last="STOPPED", desired="STOPPED", exits={"fastapi": 137, "qdrant": 137}, **CLEANER)]
+        return {}
+
+    world.overrides["ecs:StopTask"] = [stopped]
+    clock.at(8, lambda: somebody_raises(world))
+    outcome, aws = run_oneoff(world, clock, wait=True)
+    assert outcome.failed
+    assert "its desired count is 1, expected 0" in outcome.msg
+    assert outcome.result["stopped"] == [task_arn(9)]
+    assert aws.params("ecs:StopTask")[0]["reason"].startswith("wwhd.qdrant_ops.ecs_run_oneoff stopped it")
+
+
 @pytest.mark.parametrize(("change", "said"), CHANGES)
 def test_a_task_is_not_run_where_anything_is_otherwise(change: Any, said: str) -> None:
     world = ours()
