@@ -53,12 +53,24 @@ _ADVICE_BY_STATUS = {
     "health and the container's log.",
     504: "The load balancer's target does not answer in time: check security groups and the container's log.",
 }
+# AWS's load balancers give this as their `server` only in answers of their own, not in those that they pass on.
+_BALANCER = "awselb"
+_ADVICE_BY_STATUS_OF_BALANCER = {
+    502: "The load balancer itself says so: its target closed the connection or gave no valid answer. Check the "
+    "container's log.",
+    503: "The load balancer itself says so: no target is registered with it, or all are draining. Check that the "
+    "service has a running task and is attached to this load balancer.",
+    504: "The load balancer itself says so: its target could not be reached in time. Check the target's security group "
+    "and the container's log.",
+}
 
 
 def advice(answer: Answer) -> str:
     """What the operator can do about an answer that was not the one wished for."""
     if answer.status is None:
         return _ADVICE_BY_LABEL.get(answer.label, "Check the address and the network between.")
+    if answer.status in _ADVICE_BY_STATUS_OF_BALANCER and answer.headers.get("server", "").startswith(_BALANCER):
+        return _ADVICE_BY_STATUS_OF_BALANCER[answer.status]
     if answer.status in _ADVICE_BY_STATUS:
         return _ADVICE_BY_STATUS[answer.status]
     if 300 <= answer.status < 400:

@@ -25,6 +25,15 @@ __all__ = ["TOLERABLE", "differences_from_baseline", "parse_baseline"]
 _WERE = "were there before"
 _OK = ("ok", None)
 
+# What is compared, beside numbers and words: the field, its form, and that of its items.
+_COMPARED: tuple[tuple[str, type, type], ...] = (
+    ("aliases", list, str),
+    ("payload_indexes", dict, str),
+    ("shards", list, dict),
+    ("sparse_vectors", list, str),
+    ("vectors", dict, dict),
+)
+
 # The kinds of difference that an operator may expect, of a service that is in use for example.
 TOLERABLE = (
     "aliases",
@@ -57,8 +66,21 @@ def parse_baseline(baseline: Sequence[Any] | None, *, exact: bool) -> dict[str, 
         name = str(entry["name"])
         count = entry.get("points_count")
         count = None if count is None else checked_count(count, option=f"baseline: the points_count of {name!r}")
+        _check_kinds(name, entry)
         by_name[name] = {**entry, "points_count": count}
     return by_name
+
+
+def _check_kinds(name: str, entry: Mapping[str, Any]) -> None:
+    """What is compared must have the form in which it is returned."""
+    for field, kind, of in _COMPARED:
+        value = entry.get(field)
+        items = list(value.values()) if isinstance(value, dict) else value
+        if value is not None and not (isinstance(value, kind) and all(isinstance(item, of) for item in items or ())):
+            raise OperationFailed(
+                f"baseline: the {field} of {name!r} are not what this module returns: give the collections of an "
+                "earlier result as they are."
+            )
 
 
 def differences_from_baseline(

@@ -102,6 +102,27 @@ def test_a_baseline_without_names_is_refused(entry: Any) -> None:
         parse_baseline([{"name": "a", "points_count": 1}, entry], exact=True)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"aliases": "live"},
+        {"aliases": [1]},
+        {"vectors": ["a"]},
+        {"vectors": {"a": 3}},
+        {"sparse_vectors": 3},
+        {"payload_indexes": {"city": None}},
+        {"shards": ["Active"]},
+    ],
+)
+def test_a_baseline_that_is_no_earlier_result_is_refused(part: dict[str, Any]) -> None:
+    (field,) = part
+    words = (
+        rf"^baseline: the {field} of 'a' are not what this module returns: give the collections of an earlier result"
+    )
+    with pytest.raises(OperationFailed, match=words):
+        parse_baseline([{"name": "a", "points_count": 1, **part}], exact=True)
+
+
 def collection(count: int | None = 10, *, status: str = "green", **more: Any) -> dict[str, Any]:
     return {"points_count": count, "status": status, "optimizer_status": "disk full", **more}
 

@@ -1,53 +1,24 @@
-"""http_health as Ansible runs it, against real servers and a clock that only sleeping moves."""
+"""http_health as Ansible runs it, against real servers and a clock that only sleeping moves: the wait."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import http_argument_spec
-from ansible_collections.wwhd.qdrant_ops.plugins.modules.http_health import (
-    DOCUMENTATION,
-    EXAMPLES,
-    argument_spec,
-    main,
-)
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.health_client import DOWN, OK, ask, health, script
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock
 from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import (
     Asked,
     Reply,
-    SmallServer,
     free_port,
     self_signed,
     serve,
 )
-
-OK = Reply(200, {"status": "healthy"})
-DOWN = Reply(503, "no healthy target")
-
-
-def health(url: str, *, clock: FakeClock | None = None, check: bool = False, **args: Any) -> Outcome:
-    return run_module(main, {"url": url, "use_proxy": False, **args}, clock=clock or FakeClock(), check=check)
-
-
-def script(*replies: Reply) -> Any:
-    """Answers with each reply in turn, and for ever with the last."""
-    rest = list(replies)
-    return lambda asked: rest.pop(0) if len(rest) > 1 else rest[0]
-
-
-def ask(replies: Iterable[Reply], **args: Any) -> tuple[Outcome, SmallServer]:
-    with serve(script(*replies)) as server:
-        return health(f"{server.url}/health", **args), server
 
 
 @pytest.mark.parametrize("check", [False, True])
@@ -281,221 +252,3 @@ def test_bad_arguments_are_refused_before_any_attempt(args: dict[str, Any], word
     assert outcome.msg.endswith((".", "null."))
     assert "attempts" not in outcome.result
     assert server.asked == []
-
-
-def test_userinfo_is_masked_everywhere() -> None:
-    with serve(lambda asked: Reply(503, f"you said {asked.headers.get('authorization')}")) as server:
-        url = server.url.replace("//", "//operator:tops%40cret@") + "/health?token=qu3ry-t0ken&deep=1"
-        outcome = health(url, timeout=1, force_basic_auth=True)
-    text = json.dumps(outcome.result)
-    assert outcome.failed
-    sent = server.asked[0].headers["authorization"]
-    assert sent.startswith("Basic ")
-    assert server.asked[0].path == "/health?token=qu3ry-t0ken&deep=1"
-    for secret in ("tops", "operator", "qu3ry", sent.split()[1]):
-        assert secret not in text
-    shown = f"http://***@127.0.0.1:{server.port}/health?token=***&deep=***"
-    assert f"GET {shown}" in outcome.msg
-    assert outcome.result["last"]["url"] == shown.replace("***@", "")
-    assert outcome.result["invocation"]["module_args"]["url"] == shown
-
-
-def test_nothing_secret_reaches_the_systems_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    logged: list[str] = []
-    monkeypatch.setattr(AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(f"{msg} {log_args}"))
-    with serve(script(OK)) as server:
-        headers = {"X-Own": "als0s3cret"}
-        for url, login in (
-            (server.url.replace("//", "//operator:tops%40cret@"), {}),
-            (server.url, {"url_username": "u", "url_password": "pa55word"}),
-        ):
-            assert not health(f"{url}/health?token=qu3ry-t0ken", headers=headers, **login).failed
-    assert "timeout" in "".join(logged)
-    for secret in ("tops", "qu3ry", "als0s3cret", "pa55word"):
-        assert secret not in "".join(logged)
-
-
-def test_a_short_secret_blanks_nothing_but_itself() -> None:
-    with serve(lambda asked: Reply(200, {"status": "true", "count": 240})) as server:
-        url = f"{server.url}/health?t=4"
-        outcome = health(url, headers={"X-Own": "true", "X-Other": "1"}, url_username="u", url_password="0")
-    assert outcome.result["last"]["json"] == {"status": "true", "count": 240}
-    assert outcome.result["last"]["status"] == 200
-    arguments = outcome.result["invocation"]["module_args"]
-    assert arguments["headers"] == {"X-Own": "***", "X-Other": "***"}
-    assert (arguments["url_password"], arguments["url"]) == ("***", f"{server.url}/health?t=***")
-
-
-def test_headers_that_may_be_secrets_are_masked_and_harmless_ones_are_not() -> None:
-    def answer(asked: Asked) -> Reply:
-        return Reply(503, {"token": asked.headers["authorization"].split()[1], "kind": asked.headers["accept"]})
-
-    with serve(answer) as server:
-        headers = {"Authorization": "Bearer tops3cret", "X-Own": "als0s3cret", "Accept": "application/json"}
-        outcome = health(server.url, timeout=0, headers=headers, url_username="u", url_password="pa55word")
-    text = json.dumps(outcome.result)
-    assert server.asked[0].headers["authorization"] == "Bearer tops3cret"
-    for secret in ("tops3cret", "als0s3cret", "pa55word"):
-        assert secret not in text
-    assert outcome.result["last"]["json"]["kind"] == "application/json"
-    assert outcome.result["last"]["content_type"] == "application/json"
-    assert outcome.result["invocation"]["module_args"]["headers"]["Accept"] == "application/json"
-
-
-# --- What an answer may be asked for ---------------------------------------------------------------------------------
-
-
-def test_ranges_of_statuses_count_as_healthy() -> None:
-    outcome, _server = ask([Reply(503), Reply(302), Reply(204)], status=["200-299", 418])
-    assert not outcome.failed
-    assert [entry["status"] for entry in outcome.result["history"]] == [503, 302, 204]
-    assert not ask([Reply(418)], status_code="2xx,418")[0].failed
-
-
-def test_a_status_that_ends_the_wait() -> None:
-    clock = FakeClock()
-    with serve(script(DOWN, Reply(403, "no"))) as server:
-        outcome = health(server.url, clock=clock, timeout=600, give_up_status=["401", "403"])
-    assert outcome.failed
-    assert clock.now == 1
-    assert (
-        "gave a status that ends the wait (401 or 403): wanted status 200; the last answer was status 403"
-        in outcome.msg
-    )
-    assert outcome.msg.endswith("check what lies between (a proxy, a firewall).")
-    assert outcome.result["outcomes"] == {"503": 1, "403": 1}
-
-
-def test_headers_and_body_are_judged() -> None:
-    args: dict[str, Any] = {
-        "response_headers": {"X-Version": {"matches": "^2"}},
-        "body_matches": "(?i)all is WELL",
-        "body_not_matches": "degraded",
-    }
-    new = {"X-Version": "2.1"}
-    replies = [
-        Reply(200, "all is well"),
-        Reply(200, "starting", new),
-        Reply(200, "all is well, but degraded", new),
-        Reply(200, "all is well", new),
-    ]
-    outcome, _server = ask(replies, **args)
-    assert not outcome.failed
-    assert [entry["error"] for entry in outcome.result["history"]] == [
-        "200 but no header X-Version",
-        "200 but no match of '(?i)all is WELL' in its body",
-        "200 but 'degraded' in its body",
-        None,
-    ]
-    outcome, _server = ask(replies[:1], timeout=0, **args)
-    assert (
-        'wanted status 200, header X-Version matching "^2", a body matching "(?i)all is WELL", a body not matching '
-        '"degraded"; the last answer was status 200 after 0 s (server: '
-    ) in outcome.msg
-    assert outcome.msg.endswith(
-        "The last answer had 200 but no header X-Version: check what the address answers, or correct response_headers "
-        "and body_matches and body_not_matches."
-    )
-
-
-def test_each_item_of_a_list_must_pass() -> None:
-    parts = {"components": [{"name": "a", "status": "up"}, {"name": "b", "status": "down"}]}
-    outcome, _server = ask([Reply(200, parts)], timeout=0, json={"components[*].status": "up"})
-    assert outcome.failed
-    assert '200 but components[1].status = "down"' in outcome.msg
-
-
-def test_a_form_is_sent_as_one() -> None:
-    with serve(script(OK)) as server:
-        health(server.url, method="POST", body={"a": "x y", "b": [1, 2]}, body_format="form-urlencoded")
-    (asked,) = server.asked
-    assert (asked.body, asked.headers["content-type"]) == (b"a=x+y&b=1&b=2", "application/x-www-form-urlencoded")
-
-
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_what_may_change_something_is_not_sent_in_check_mode(method: str) -> None:
-    with serve(script(OK)) as server:
-        predicted = health(server.url, method=method, body="x", check=True)
-        refused = health(server.url, method=method, check=True, successes=0)
-        asked = len(server.asked)
-        sent = health(server.url, method=method, body="x")
-    assert (predicted.result["skipped"], predicted.failed, asked) == (True, False, 0)
-    assert predicted.msg == f"{method} is not sent in check mode."
-    assert "successes is 0" in refused.msg
-    assert not sent.failed
-    assert [(one.method, one.body) for one in server.asked] == [(method, b"x")]
-
-
-def test_every_address_must_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = socket.getaddrinfo
-
-    def resolve(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
-        if host != "backend.test":
-            return real(host, port, *args, **kwargs)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", port)) for last in (1, 2)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with (
-        serve(script(OK)) as first,
-        serve(script(DOWN, DOWN, OK), host="127.0.0.2", port=first.port) as second,
-    ):
-        url = f"http://backend.test:{first.port}/health"
-        failed = health(url, every_address=True, timeout=1)
-        healthy = health(url, every_address=True, successes=2)
-    assert failed.failed
-    assert "the last answer of 127.0.0.2 was status 503 after 0 s" in failed.msg
-    assert (
-        "(2 attempts in 1 s: 2 \N{MULTIPLICATION SIGN} 503 (127.0.0.2); the last time 127.0.0.1: healthy, "
-        "127.0.0.2: 503)."
-    ) in failed.msg
-    assert failed.result["last"]["address"] == "127.0.0.2"
-    assert failed.result["last"]["url"] == url
-    assert failed.result["history"][0]["address"] == "127.0.0.2"
-    assert failed.result["last"]["addresses"] == [
-        {"address": "127.0.0.1", "status": 200, "latency": 0.0, "error": None},
-        {"address": "127.0.0.2", "status": 503, "latency": 0.0, "error": "503"},
-    ]
-    assert not healthy.failed
-    assert (len(first.asked), len(second.asked)) == (4, 4)
-    assert {asked.headers["host"] for asked in [*first.asked, *second.asked]} == {f"backend.test:{first.port}"}
-
-
-def test_a_cookie_of_the_answer_is_not_shown() -> None:
-    outcome, _server = ask([Reply(503, "", {"Set-Cookie": "session=t0psecret"})], timeout=0)
-    assert "t0psecret" not in json.dumps(outcome.result)
-    assert outcome.result["last"]["headers"]["set-cookie"] == "***"
-
-
-# --- The documentation -----------------------------------------------------------------------------------------------
-
-
-EXAMPLE_TASKS: list[dict[str, Any]] = yaml.safe_load(EXAMPLES)
-
-
-@pytest.mark.parametrize("task", EXAMPLE_TASKS, ids=lambda task: task["name"])
-def test_the_examples_run(task: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """As they stand, but for the host: a server here answers what each of them waits for."""
-    document = {
-        "status": "healthy",
-        "checks": {"qdrant": {"collections": 2}},
-        "version": "1.4.0",
-        "components": [{"status": "up"}, {"status": "disabled"}],
-        "hits": [1],
-    }
-    args = dict(task["wwhd.qdrant_ops.http_health"])
-    path = args.pop("url").partition("//")[2].partition("/")[2]
-    with serve(lambda asked: Reply(200, document, {"X-Version": "1.4.0"})) as server:
-        outcome = health(f"{server.url}/{path}", **args)
-    assert not outcome.failed, outcome.msg
-    assert {asked.path for asked in server.asked} == {f"/{path}"}
-
-
-def test_the_documentation_is_the_specification() -> None:
-    documented = yaml.safe_load(DOCUMENTATION)["options"]
-    own = {name: option for name, option in argument_spec().items() if name not in http_argument_spec()}
-    assert documented.keys() == own.keys()
-    for name, option in own.items():
-        assert {key: option.get(key) for key in ("type", "choices", "elements", "aliases")} == {
-            key: documented[name].get(key) for key in ("type", "choices", "elements", "aliases")
-        }
-        assert option.get("default") == documented[name].get("default")
