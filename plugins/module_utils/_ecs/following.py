@@ -20,6 +20,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout impor
     Look,
     ended_badly,
     rolled_out,
+    tasks_lacking,
     waiting_for,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout_text import TASKS_QUOTED, changes
@@ -90,13 +91,13 @@ class Following:
         look = Look(found, service_deployment=self._read_stages(found, now))
         done = rolled_out(look, self.goal)
         mark = self._marked(found, done=done)
-        if self._is_news(mark, now):
+        if self._is_news(mark, now) or (done and tasks_lacking(replace(look, tasks=self._ours()))):
             self._read_tasks()
             self._tasks_at = now
         self._mark = mark
         look = replace(
             look,
-            tasks=[task for task in self.tasks.values() if self._is_ours(task)],
+            tasks=self._ours(),
             settled=self._has_settled(found, now),
             absent=self._count_absent(look),
             said=tuple(str(event.get("message")) for event in self.events(found)),
@@ -107,7 +108,7 @@ class Following:
             # That no old task lives is told from a list of now, not from those that were known.
             self._read_tasks()
             self._tasks_at = now
-            look = replace(look, tasks=[t for t in self.tasks.values() if self._is_ours(t)], old=self._old_alive())
+            look = replace(look, tasks=self._ours(), old=self._old_alive())
         for text in changes(self._last, look, self.goal):
             self.on_change(text)
         self._last = look
@@ -115,20 +116,19 @@ class Following:
 
     def failures(self, log_lines: int) -> list[dict[str, Any]]:
         """The views of this deployment's failed tasks, newest first, the newest with the ends of their logs."""
-        bad = newest_first(task for task in self.tasks.values() if self._is_ours(task) and ended_badly(task))
+        bad = newest_first(filter(ended_badly, self._ours()))
         return with_tails(self.aws, tasks=bad, newest=TASKS_QUOTED, lines=log_lines)
 
     def stuck(self, log_lines: int) -> list[dict[str, Any]]:
         """The view of its newest live task, with the end of its logs: what to read where none has failed."""
-        live = newest_first(task for task in self.tasks.values() if self._is_ours(task) and not is_gone(task))
+        live = newest_first(task for task in self._ours() if not is_gone(task))
         return with_tails(self.aws, tasks=live[:1], newest=1, lines=log_lines)
 
     def events(self, service: Mapping[str, Any]) -> list[dict[str, Any]]:
         return new_events(service, known=self.known_events)
 
-    def read_now(self) -> None:
-        """Read the tasks at the next look, whatever the service shows."""
-        self._tasks_at = None
+    def _ours(self) -> list[dict[str, Any]]:
+        return [task for task in self.tasks.values() if self._is_ours(task)]
 
     def _is_ours(self, task: Mapping[str, Any]) -> bool:
         return task.get("startedBy") == self.goal.deployment_id

@@ -15,9 +15,19 @@ from typing import Any
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_deployments import pause_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import primary_deployment
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets import addresses_of, unhealthy_targets
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id, task_fingerprint
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import is_gone, short_id, task_fingerprint
 
-__all__ = ["Ending", "Goal", "Look", "ended_badly", "ending_of", "failure_count", "rolled_out", "waiting_for"]
+__all__ = [
+    "Ending",
+    "Goal",
+    "Look",
+    "ended_badly",
+    "ending_of",
+    "failure_count",
+    "rolled_out",
+    "tasks_lacking",
+    "waiting_for",
+]
 
 # AWS's answers may come from different ages (facts.md B.3): a deployment that is not listed is lost only if it was not
 # listed so many times in a row.
@@ -122,12 +132,23 @@ def waiting_for(look: Look, goal: Goal) -> str | None:
     """The first thing that is still missing: `rollout`, `targets` or `old_tasks`; None once all is as it should be."""
     if not look.settled or not rolled_out(look, goal):
         return "rollout"
-    unserved = look.targets is None or unhealthy_targets(look.targets, addresses=addresses_of(look.tasks))
-    if goal.wait_for_targets and look.service.get("desiredCount") and unserved:
+    if goal.wait_for_targets and look.service.get("desiredCount") and not _served(look):
         return "targets"
     if goal.wait_for_old_tasks and (look.old is None or look.old):
         return "old_tasks"
     return None
+
+
+def tasks_lacking(look: Look) -> bool:
+    """Whether fewer live tasks of the deployment are known than run: lists of tasks may be older than the counts."""
+    return sum(not is_gone(task) for task in look.tasks) < int(look.service.get("desiredCount") or 0)
+
+
+def _served(look: Look) -> bool:
+    """Whether the load balancer finds the deployment's tasks healthy, all of which must be known to say so."""
+    if look.targets is None or (look.targets and tasks_lacking(look)):
+        return False
+    return not unhealthy_targets(look.targets, addresses=addresses_of(look.tasks))
 
 
 def ending_of(look: Look, goal: Goal) -> Ending | None:

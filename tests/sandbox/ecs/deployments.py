@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from sandbox.ecs.model import Definition, Deployment, Pause, Service, Task, deployment_id
@@ -65,7 +64,7 @@ def may_pass(engine: Engine, service: Service, deployment: Deployment, stage: st
         limit = hook.get("timeoutConfiguration") or {}
         seconds = 60.0 * float(limit.get("timeoutInMinutes") or 1440)
         deployment.pause = Pause(
-            hook=f"ecs-pause-{secrets.token_urlsafe(32)}",
+            hook=f"ecs-pause-{deployment.key}-{stage}",
             stage=stage,
             due=engine.clock.now() + seconds,
             expires_at=engine.clock.wall() + seconds,

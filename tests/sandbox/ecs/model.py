@@ -233,10 +233,14 @@ class Deployment:
     next_start: float = 0.0
     halted: bool = False
     shown_until: float = 0.0
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(15))
     pause: Pause | None = None
     passed: set[str] = field(default_factory=set)
     back_to: Deployment | None = None
+
+    @property
+    def key(self) -> str:
+        """The last part of its service deployment's ARN. It is made of the id: worlds of one seed must be equal."""
+        return f"{int(self.id.split('/')[1]):x}"
 
 
 @dataclass
