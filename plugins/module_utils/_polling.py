@@ -9,10 +9,12 @@ Private to wwhd.qdrant_ops. Nothing here knows AWS. Seconds everywhere, as float
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Generic, TypeVar
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import Changes
 
 __all__ = ["Clock", "Hopeless", "Observation", "Pace", "TimedOut", "poll", "utc_text"]
 
@@ -89,12 +91,14 @@ def poll(
     timeout: float,
     hopeless: Callable[[T], str | None] = lambda value: None,
     fingerprint: Callable[[T], object] = lambda value: None,
+    tell: Callable[[T], str | Iterable[str] | None] = lambda value: None,
     pace: Pace | None = None,
     clock: Clock | None = None,
 ) -> Observation[T]:
     """Look until `done`, until `hopeless` gives a reason, or until `timeout` seconds have passed.
 
     `fingerprint` reduces a state to what counts as a change; a change makes the next look come soon.
+    `tell` puts a state into words for whoever watches, a line a thing; a line that did not change is not said again.
     There is always at least one look, and one last look at the deadline itself, so that a wait never fails on a state
     that is older than its time-out. A look that fails with an error whose `transient` is true is one that showed
     nothing: the wait goes on, until nothing has been seen for `_BLIND_FOR` seconds or the time is over.
@@ -107,6 +111,7 @@ def poll(
     looks = 0
     unchanged = 0
     previous: object = None
+    changes = Changes()
     while True:
         try:
             value = read()
@@ -114,6 +119,7 @@ def poll(
             now = clock.monotonic()
             if not getattr(error, "transient", False) or now - start >= timeout or now - last_seen >= _BLIND_FOR:
                 raise
+            changes(f"{error} Looking again.")
             unchanged += 1
             clock.sleep(min(pace.after(unchanged), max(_SHORTEST_PAUSE, timeout - (now - start))))
             continue
@@ -121,6 +127,7 @@ def poll(
         last_seen = clock.monotonic()
         elapsed = last_seen - start
         observation = Observation(value, elapsed, looks)
+        changes(tell(value))
         if done(value):
             return observation
         reason = hopeless(value)

@@ -186,6 +186,12 @@ options:
     description: Whether to read the output of every container from CloudWatch Logs.
     type: bool
     default: true
+  live_logs:
+    description:
+      - Whether each new line of the containers' output is shown at once, while the module waits.
+      - It is shown where the module's progress is; with O(logs=false) there is nothing to show.
+    type: bool
+    default: true
   log_lines:
     description: How many of a container's last lines an error message shows.
     type: int
@@ -208,6 +214,7 @@ options:
     default: true
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.guard
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -389,6 +396,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.oneoff_argume
     wait_of,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import Listener
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.watching import operator_who_listens
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 
@@ -453,6 +461,7 @@ def main(clock: Clock | None = None, listener: Listener | None = None) -> None:
             "containers": {"type": "list", "elements": "str"},
             "success_codes": {"type": "list", "elements": "int", "default": [0]},
             "logs": {"type": "bool", "default": True},
+            "live_logs": {"type": "bool", "default": True},
             "log_lines": {"type": "int", "default": 20},
             "log_end": {"type": "str"},
             "stop_on_timeout": {"type": "bool", "default": False},
@@ -477,7 +486,7 @@ def main(clock: Clock | None = None, listener: Listener | None = None) -> None:
             stop_on_interrupt=params["stop_on_interrupt"],
             check=module.check_mode,
             clock=clock,
-            listener=listener,
+            listener=listener or operator_who_listens(lines=params["live_logs"]),
         )
         warn_of((*result.pop("notes"), *result.get("log_notes", [])))
         return result

@@ -89,6 +89,7 @@ options:
     default: 20
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.guard
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -298,6 +299,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import ARGUMENT_SPEC as GUARD_SPEC
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import guard_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import say
 
 
 def argument_spec() -> dict[str, Any]:
@@ -350,7 +352,7 @@ def deploy(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         log_lines=params["log_lines"],
     )
     try:
-        result = redeploy(Aws(module), request, check_mode=module.check_mode, clock=clock)
+        result = redeploy(Aws(module), request, check_mode=module.check_mode, clock=clock, on_change=say)
     except OperationFailed as error:
         warn_of(error.details.pop("warnings", []))
         raise

@@ -102,6 +102,7 @@ options:
     default: 900
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.progress
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3

@@ -59,6 +59,12 @@ options:
       - Logs that can't be read are no failure; RV(log_notes) says why.
     type: bool
     default: true
+  live_logs:
+    description:
+      - Whether each new line of the containers' output is shown at once, while the module waits.
+      - It is shown where the module's progress is; with O(logs=false) there is nothing to show.
+    type: bool
+    default: true
   log_lines:
     description:
       - How many of a container's last lines an error message shows, each cut at 1000 characters; of five containers at
@@ -88,6 +94,7 @@ options:
     default: false
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.guard
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -272,6 +279,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments imp
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import ARGUMENT_SPEC as GUARD_SPEC
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import guard_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import Listener, WaitFor, wait_for_tasks
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.watching import operator_who_listens
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 
@@ -316,6 +324,7 @@ def main(clock: Clock | None = None, listener: Listener | None = None) -> None:
             "containers": {"type": "list", "elements": "str"},
             "success_codes": {"type": "list", "elements": "int", "default": [0]},
             "logs": {"type": "bool", "default": True},
+            "live_logs": {"type": "bool", "default": True},
             "log_lines": {"type": "int", "default": 20},
             "log_end": {"type": "str"},
             "stop_on_timeout": {"type": "bool", "default": False},
@@ -326,7 +335,13 @@ def main(clock: Clock | None = None, listener: Listener | None = None) -> None:
     )
 
     def work() -> dict[str, Any]:
-        result = wait_for_tasks(Aws(module), spec=_spec(module), region=module.region, clock=clock, listener=listener)
+        result = wait_for_tasks(
+            Aws(module),
+            spec=_spec(module),
+            region=module.region,
+            clock=clock,
+            listener=listener or operator_who_listens(lines=module.params["live_logs"]),
+        )
         warn_of(result["log_notes"])
         return result
 

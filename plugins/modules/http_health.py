@@ -133,6 +133,7 @@ options:
     default: 5
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.http_options
 attributes:
   check_mode:
@@ -323,6 +324,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking impo
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import http_argument_spec, run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.transport import Transport
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import say
 
 _READING = ("GET", "HEAD", "OPTIONS", "POST")
 _WRITING = ("PUT", "PATCH", "DELETE")
@@ -399,7 +401,11 @@ def main(clock: Clock | None = None) -> None:
         url_password=HIDDEN,
         headers=shown_headers(headers),
     )
-    run(module, lambda: check_health(given, headers, check_mode=module.check_mode, clock=clock or Clock()))
+
+    def work() -> dict[str, Any]:
+        return check_health(given, headers, check_mode=module.check_mode, clock=clock or Clock(), on_change=say)
+
+    run(module, work)
 
 
 if __name__ == "__main__":

@@ -127,6 +127,7 @@ options:
     default: 15
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.http_options
 attributes:
   check_mode:
@@ -368,6 +369,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking impo
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import http_argument_spec, run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.transport import Transport
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import say
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.baseline import TOLERABLE, parse_baseline
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.client import Qdrant
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.expected import parse_expected
@@ -440,7 +442,7 @@ def main(clock: Clock | None = None) -> None:
         url_password=HIDDEN,
         headers=shown_headers(headers),
     )
-    run(module, lambda: read_collections(given, headers, clock=clock or Clock()))
+    run(module, lambda: read_collections(given, headers, clock=clock or Clock(), on_change=say))
 
 
 if __name__ == "__main__":

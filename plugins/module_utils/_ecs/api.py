@@ -26,6 +26,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import
     botocore_errors,
     from_botocore,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import hide_secrets
 
 if TYPE_CHECKING:
     from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -124,6 +125,7 @@ def snake(thing: dict[str, Any]) -> dict[str, Any]:
 
 def run(module: AnsibleAWSModule, work: Callable[[], dict[str, Any]]) -> None:
     """The body of every `main()`: do the work, and turn the one exception into the one way to fail."""
+    hide_secrets(module)
     try:
         result = work()
     except OperationFailed as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout import Goal, Look
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_deployments import pause_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.states import task_lines
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets import group_name
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id, task_text
 
@@ -41,6 +42,7 @@ def changes(before: Look | None, look: Look, goal: Goal) -> Iterator[str]:
     state = state_text(look, goal)
     if before is None or state != state_text(before, goal):
         yield f"Deployment {goal.deployment_id}: {state}."
+    yield from _new(task_lines(before.tasks) if before else [], task_lines(look.tasks))
     yield from _new(_target_states(before), _target_states(look))
     stage = _stage(look)
     if stage and (before is None or stage != _stage(before)):

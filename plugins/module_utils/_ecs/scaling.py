@@ -27,6 +27,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services impo
     tags_of,
     task_view,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.states import service_line, task_lines
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
     census,
     is_gone,
@@ -91,6 +92,10 @@ class ServiceLook:
     def fingerprint(self) -> object:
         counts = tuple(self.service.get(key) for key in ("desiredCount", "runningCount", "pendingCount"))
         return counts, tuple(sorted(map(repr, map(task_fingerprint, self.tasks)))), tuple(self.missing)
+
+    def told(self) -> list[str]:
+        awaited = [task for task in self.tasks if task["taskArn"] in self.awaited]
+        return [service_line(self.service), *task_lines(awaited)]
 
 
 def tag_changes(
@@ -240,6 +245,7 @@ def wait_until_gone(aws: Aws, *, cluster: str, service: str, timeout: float, clo
             done=lambda look: look.calm >= _CALM_LOOKS and look.service.get("desiredCount") == 0,
             hopeless=hopeless,
             fingerprint=ServiceLook.fingerprint,
+            tell=ServiceLook.told,
             timeout=timeout,
             pace=_PACE,
             clock=clock,
@@ -277,6 +283,7 @@ def wait_until_running(
             done=lambda look: is_steady(look.service, desired=desired_count),
             hopeless=lambda look: _somebody_else(look, expected=desired_count),
             fingerprint=ServiceLook.fingerprint,
+            tell=ServiceLook.told,
             timeout=timeout,
             pace=_PACE,
             clock=clock,

@@ -22,15 +22,12 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import Guard
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.logs import LogReader, streams_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.shapes import joined, nearest
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
-    describe,
-    short_id,
-    task_fingerprint,
-    task_text,
-)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.states import missing_lines, task_lines
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import describe, short_id
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import Changes, is_heard, say
 
-__all__ = ["Listener", "Look", "WaitFor", "Watch"]
+__all__ = ["Listener", "Look", "WaitFor", "Watch", "operator_who_listens"]
 
 # A guard is looked at in these states, each once, and every so many seconds: a task may act from RUNNING on.
 _ABOUT_TO_ACT = frozenset({"ACTIVATING", "RUNNING"})
@@ -46,11 +43,22 @@ class Listener:
     """Who wants to know at once: `on_line(container, text)` gets each new line of output, once and in its order;
     `on_change(text)` each change of a task's state. Without a listener, output is read at the end only.
 
-    Where several tasks are awaited, `container` is `<task id>/<container>`.
+    Where several tasks are awaited, `container` is `<task id>/<container>`. Without `lines` the output is not read
+    before the end.
     """
 
     on_line: Callable[[str, str], None] = lambda container, text: None
     on_change: Callable[[str], None] = lambda text: None
+    lines: bool = True
+
+
+def operator_who_listens(*, lines: bool) -> Listener | None:
+    """The operator of the playbook, where progress is shown; None where nobody would see it."""
+    if not is_heard():
+        return None
+    return Listener(
+        on_line=lambda container, text: say(f"[{container}] {text}", always=True), on_change=say, lines=lines
+    )
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ class Watch:
     stopping: bool = False
     _readers: dict[str, dict[str, LogReader]] = field(default_factory=dict)
     _read_at: dict[str, float] = field(default_factory=dict)
-    _seen: dict[str, object] = field(default_factory=dict)
+    _changes: Changes | None = None
 
     def look(self) -> Look:
         described = describe(self.aws, cluster=self.spec.cluster, arns=self.spec.tasks)
@@ -117,17 +125,12 @@ class Watch:
             self._check_names(task)
         missing_for = {name: now - since for name, since in self.missing_since.items()}
         if self.listener:
-            self._tell_changes(self.listener, tasks)
-            self._follow_output(tasks)
+            self._changes = self._changes or Changes(self.listener.on_change)
+            self._changes([*task_lines(tasks.values()), *missing_lines(absent)])
+            if self.listener.lines:
+                self._follow_output(tasks)
         self.last = Look(tasks, missing_for, self._violation(list(tasks.values()), now))
         return self.last
-
-    def _tell_changes(self, listener: Listener, tasks: Mapping[str, dict[str, Any]]) -> None:
-        for name, task in tasks.items():
-            state = task_fingerprint(task)
-            if self._seen.get(name) != state:
-                self._seen[name] = state
-                listener.on_change(f"task {task_text(task)}")
 
     def _follow_output(self, tasks: Mapping[str, dict[str, Any]]) -> None:
         """Read what the containers have printed since, those first whose turn is the longest ago."""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking import mask_wholly
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import hide_secrets
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -99,6 +100,7 @@ def check_header(name: str, value: str, *, option: str) -> None:
 
 def run(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> None:
     """The body of a `main()` that is not AWS's: do the work, turn the one exception into the one way to fail."""
+    hide_secrets(module)
     try:
         result = work()
     except OperationFailed as error:

@@ -160,6 +160,8 @@ class Qdrant:
             self._outcomes[answer.label] += 1
             if answer.label != self._reason:
                 self._on_change(f"{self.shown} can't be read yet: {answer.label}")
+        elif self._reason:
+            self._on_change(f"{self.shown} answers again")
         self._reason = answer.label if _retriable(answer) else ""
         return answer
 

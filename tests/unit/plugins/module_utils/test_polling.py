@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import (
     poll,
     utc_text,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import PLACE
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock
 
 
@@ -138,3 +141,45 @@ def test_one_that_goes_on_failing_ends_it(error: Exception, timeout: float, at_m
     with pytest.raises(type(error)):
         poll(read, done=lambda value: True, timeout=timeout, clock=clock.clock)
     assert clock.now <= at_most
+
+
+class _Lost(Exception):
+    transient = True
+
+
+def test_whoever_watches_is_told_each_change_and_what_could_not_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "lines"
+    place.touch()
+    monkeypatch.setenv(PLACE, str(place))
+    states = iter(["a", "a", _Lost("Could not ask."), _Lost("Could not ask."), "b", "b", "done"])
+
+    def read() -> str:
+        state = next(states)
+        if isinstance(state, _Lost):
+            raise state
+        return state
+
+    poll(read, done=lambda state: state == "done", tell=lambda state: state, timeout=60, clock=FakeClock().clock)
+    said = [json.loads(line)["text"] for line in place.read_text().splitlines()]
+    assert said == ["a", "Could not ask. Looking again.", "b", "done"]
+
+
+@pytest.mark.parametrize("ending", [Hopeless, TimedOut])
+def test_the_last_state_is_told_however_the_wait_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: type[Exception]
+) -> None:
+    place = tmp_path / "lines"
+    place.touch()
+    monkeypatch.setenv(PLACE, str(place))
+    with pytest.raises(ending):
+        poll(
+            lambda: "broken",
+            done=lambda state: False,
+            hopeless=lambda state: "it broke" if ending is Hopeless else None,
+            tell=lambda state: [state],
+            timeout=3,
+            clock=FakeClock().clock,
+        )
+    assert [json.loads(line)["text"] for line in place.read_text().splitlines()] == ["broken"]

@@ -429,7 +429,7 @@ def test_a_crash_that_only_the_count_of_running_tasks_shows_is_seen_at_once() ->
 
 
 def test_each_change_of_state_passes_on_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The seam for whoever shows progress: a module's `main` gives no listener yet."""
+    """What an operator sees of it."""
     said: list[tuple[float, str]] = []
     world, clock = World(desired=0), FakeClock()
     rolling(world)
@@ -438,7 +438,7 @@ def test_each_change_of_state_passes_on_change(monkeypatch: pytest.MonkeyPatch) 
     whole = ecs_service_redeploy.redeploy
 
     def heard(*args: Any, **kwargs: Any) -> dict[str, Any]:
-        return whole(*args, **kwargs, on_change=lambda text: said.append((clock.now, text)))
+        return whole(*args, **{**kwargs, "on_change": lambda text: said.append((clock.now, text))})
 
     monkeypatch.setattr(ecs_service_redeploy, "redeploy", heard)
     found, _aws = redeploy(world, clock=clock, desired_count=1)
@@ -448,6 +448,7 @@ def test_each_change_of_state_passes_on_change(monkeypatch: pytest.MonkeyPatch) 
         f"Deployment {NEW}: rollout IN_PROGRESS, running 0 of 1.",
         "ECS says: (service wwhd-backend) deployment completed.",
         f"Deployment {NEW}: rollout COMPLETED, running 1 of 1.",
+        f"task {'2'.zfill(32)} (wwhd-backend:7): RUNNING",
         "Load balancer: target 10.0.0.2:8000 of wwhd-backend is initial.",
         "Load balancer: target 10.0.0.2:8000 of wwhd-backend is healthy.",
     ]

@@ -445,7 +445,7 @@ def test_logs_can_be_left_out() -> None:
 def listening(said: list[str]) -> Listener:
     return Listener(
         on_line=lambda container, text: said.append(f"{container}: {text}"),
-        on_change=lambda text: said.append(f"({text.split(' (')[1].split(',')[0] if ' (' in text else text})"),
+        on_change=lambda text: said.append(f"({text.rsplit(': ', 1)[-1].split(',')[0]})"),
     )
 
 

@@ -232,5 +232,6 @@ def test_each_reason_to_wait_is_told_once() -> None:
     assert told == [
         f"{server.url} can't be read yet: 502",
         f"{server.url} can't be read yet: 503",
+        f"{server.url} answers again",
         'The collection \'documents\' has status = "yellow", but status = "green" was expected.',
     ]
