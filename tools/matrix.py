@@ -5,14 +5,17 @@
 
 For a pair, the core runs ansible-doc on every module, starts every module under that Python (which answers in its own
 words to an option that it does not have, so all that it imports is there), and plays integration targets against a
-sandbox. `tools/matrix.py` tries all pairs and writes docs/compatibility.md; `tools/matrix.py 2.17/3.9` tries one.
+sandbox. `tools/matrix.py` tries all pairs, `tools/matrix.py 2.17/3.9` one; both write docs/compatibility.md. What worked
+with the same code is kept, so that a run may be stopped and goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +30,7 @@ import sanity
 from environment import BIN, CACHE, PYTHON, ROOT, TREE, tool_environment
 
 MATRIX = CACHE / "matrix"
+RESULTS = MATRIX / "results.json"
 DOCUMENT = ROOT / "docs" / "compatibility.md"
 TARGETS = ROOT / "tests" / "integration" / "targets"
 # The last one has no upper bound: the newest that can be installed.
@@ -215,7 +219,8 @@ def attempt(found: Core, python: str, *, targets: Iterable[str], settings: dict[
 
 
 def table(pairs: list[Pair]) -> list[str]:
-    cores = list(dict.fromkeys(pair.core for pair in pairs))
+    versions = {pair.core.version: pair.core for pair in pairs}
+    cores = sorted(versions.values(), key=lambda each: [int(part) for part in re.findall(r"\d+", each.version)])
     words = {(pair.core.version, pair.python): pair.word for pair in pairs}
     head = ["ansible-core (on Python)", *PYTHONS]
     rows = [
@@ -242,6 +247,36 @@ def document(pairs: list[Pair], targets: Iterable[str]) -> str:
     )
 
 
+def kept(code: str, targets: Iterable[str]) -> list[Pair]:
+    """What an earlier run found of the same code with the same targets; what failed is tried again."""
+    if not RESULTS.is_file():
+        return []
+    found = json.loads(RESULTS.read_text())
+    if (found["code"], found["targets"]) != (code, list(targets)):
+        return []
+    return [
+        Pair(Core(pair["version"], pair["on"], Path(), ()), pair["python"], pair["word"])
+        for pair in found["pairs"]
+        if pair["word"] in {"works", "unsupported"}
+    ]
+
+
+def keep(pairs: list[Pair], code: str, targets: Iterable[str]) -> None:
+    told = [
+        {"version": pair.core.version, "on": pair.core.python, "python": pair.python, "word": pair.word}
+        for pair in pairs
+    ]
+    MATRIX.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps({"code": code, "targets": list(targets), "pairs": told}))
+
+
+def code_of_plugins() -> str:
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "plugins").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def chosen(words: list[str]) -> list[tuple[str, tuple[str, ...]]]:
     """`2.17/3.9` is one pair, `2.17` all pairs of a core; nothing is everything."""
     if not words:
@@ -262,7 +297,8 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     targets = tuple(given.target or DEFAULT_TARGETS)
     targets = MODULES if targets == ("all",) else targets
-    pairs: list[Pair] = []
+    code = code_of_plugins()
+    pairs = kept(code, targets)
     with sandbox() as settings:
         for minor, pythons in chosen(given.pairs):
             try:
@@ -270,11 +306,13 @@ def main(arguments: list[str]) -> int:
             except MissingError as error:
                 print(f"matrix: {minor or 'the newest core'} not tried: {error}", flush=True)
                 continue
-            for python in pythons:
-                pairs.append(_tried(found, python, targets=targets, settings=settings, doc=python == pythons[0]))
+            done = {pair.python for pair in pairs if pair.core.version == found.version}
+            for python in [python for python in pythons if python not in done]:
+                pairs.append(_tried(found, python, targets=targets, settings=settings, doc=not done))
+                done.add(python)
+                keep(pairs, code, targets)
     print("\n".join(table(pairs)))
-    if not given.pairs and not given.target:
-        DOCUMENT.write_text(document(pairs, targets))
+    DOCUMENT.write_text(document(pairs, targets))
     return int(any(pair.word == "fails" for pair in pairs) or not pairs)
 
 
