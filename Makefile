@@ -1,6 +1,6 @@
 # The work is in tools/*.py; this file names it. Every target sets the checkout up first, which takes no time once done.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox test lint test-sanity test-molecule test-unit test-integration chaos reliability demo build docs clean
+.PHONY: help setup sandbox test lint test-sanity test-molecule test-unit test-integration matrix chaos reliability demo build docs clean
 
 # The first interpreter that really starts: a version manager's shim may exist for a version that it refuses to run.
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
@@ -38,6 +38,9 @@ test-unit: setup ## unit tests with coverage of plugins/ (ARGS= goes to pytest)
 
 test-integration: setup ## sandbox and integration tests (ARGS= goes to pytest)
 	@$(CHECK) integration
+
+matrix: setup ## each ansible-core from 2.17 on with each Python from 3.9 on; writes docs/compatibility.md (PAIRS="2.17/3.9" tries one)
+	@$(PY) tools/matrix.py $(PAIRS) $(if $(TARGET),--target $(TARGET))
 
 chaos: setup ## runs of the whole playbook, killed and disturbed (SEED= RUNS= FIRST= MINUTES= WORKERS=; TABLE=1 the kill table)
 	@$(PY) tools/run_chaos.py $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(FIRST),--first $(FIRST)) \
