@@ -10,67 +10,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result import cleaner_report, make_result
-
-LINES = [
-    '{"path":"/a/LOCK","action":"held","why":"waiting for its holder to let go","waiting":true}',
-    '{"path":"/a/LOCK","action":"removed","why":""}',
-    '{"path":"/b/LOCK","action":"held","why":"another process holds it"}',
-    '{"path":"/c\\u000a.lock","action":"kept","why":"it is a link"}',
-    '{"note":"find: /x\\udcff: Permission denied"}',
-    "sh: out of memory",
-    '{"path":"/d.lock","action":"removed","why":"by word","was_held":true}',
-    '{"summary":{"run_id":"r","exit_code":3}}',
-]
-
-
-def step(at: int, seconds: float = 1.0, **more: Any) -> dict[str, Any]:
-    return {"started_at": f"2026-11-23T12:{at // 60:02}:{at % 60:02}.000Z", "elapsed": seconds, **more}
-
-
-def wait(lines: list[str], code: int | None) -> dict[str, Any]:
-    return step(
-        20,
-        5.0,
-        tasks=[{"task_arn": "arn:task/1", "containers": [{"name": "cleaner", "exit_code": code}]}],
-        logs={"cleaner": lines},
-    )
-
-
-def points(**counts: int) -> dict[str, Any]:
-    return step(70, 0.5, collections=[{"name": name, "points_count": count} for name, count in counts.items()])
-
-
-def raw(**changes: Any) -> dict[str, Any]:
-    cleaned = wait([LINES[1], LINES[-1]], 0)
-    base: dict[str, Any] = {
-        "plan": {
-            "needed": True,
-            "go": True,
-            "why": ["0 of 1 run"],
-            "run_id": "r",
-            "desired_count_before": 1,
-            "desired_count_after": 1,
-        },
-        "phases": {
-            "preflight": [step(0, 2.0), {"skipped": True}],
-            "quiesce": [step(5, 10.0, changed=True)],
-            "guard": [step(16)],
-            "clean": [step(18, 0.5, changed=True), step(19, 0.5, changed=True), cleaned],
-            "redeploy": [step(26, 40.0, changed=True)],
-            "verify": [step(67), step(68), points(docs=240)],
-            "restore": [step(71, changed=True)],
-        },
-        "info": {"diagnosis": {"verdict": "locks_held"}},
-        "wait": cleaned,
-        "deployment": {"deployment": {"id": "ecs-svc/1"}},
-        "health": step(68, attempts=3, successes=3, last={"status": 200}),
-        "collections": points(docs=240),
-        "asked": True,
-        "service": "backend",
-        "environment": "dev",
-    }
-    return {**base, **changes}
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.cleaner_log import cleaner_report
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result import make_result
+from ansible_collections.wwhd.qdrant_ops.tests.unit.unlock_samples import LINES, points, raw, step, wait
 
 
 def test_the_cleaners_log_is_read_whatever_else_is_in_it() -> None:
