@@ -19,6 +19,12 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result imp
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._report.folder import write_report
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._report.page import TEMPLATES
 
+_FOLDER = Path(__file__).resolve().parents[2] / "roles" / "qdrant_unlock" / "templates"
+
+
+def _templates() -> dict[str, str]:
+    return {name: (_FOLDER / name).read_text(encoding="utf-8") for name in TEMPLATES}
+
 
 class ActionModule(ActionBase):
     """Documented in plugins/modules/unlock_report.py."""
@@ -41,7 +47,8 @@ class ActionModule(ActionBase):
         report = None
         if folder:
             try:
-                self._write(Path(folder).expanduser(), name, host, result)
+                place = Path(folder).expanduser()
+                write_report(place, name=name, host=host, result=result, templates=_templates(), clock=Clock())
                 report = f"{folder}/{name}"
             except Exception as error:  # noqa: BLE001  # see above: whatever it is, it is told and no more
                 told = f"{type(error).__name__}: {error}"
@@ -57,10 +64,3 @@ class ActionModule(ActionBase):
                 "aggregate": True,
             },
         }
-
-    def _write(self, folder: Path, name: str, host: str, result: dict[str, Any]) -> None:
-        texts = {
-            template: Path(self._find_needle("templates", template)).read_text(encoding="utf-8")
-            for template in TEMPLATES
-        }
-        write_report(folder, name=name, host=host, result=result, templates=texts, clock=Clock())

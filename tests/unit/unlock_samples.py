@@ -115,12 +115,12 @@ def complete(**changes: Any) -> dict[str, Any]:
             {
                 "id": "1",
                 "created_at": "2026-11-23T12:00:27.100000+00:00",
-                "message": "(service b) has started 1 tasks.",
+                "message": "(service b) has started 1 task.",
             },
             {
                 "id": "2",
                 "created_at": "2026-11-23T12:01:05+00:00",
-                "message": "(service b) has reached a steady state.",
+                "message": "(service b) is steady.",
             },
         ],
         "failures": [],

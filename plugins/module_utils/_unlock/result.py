@@ -17,7 +17,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http import mask
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock import cleaner_log, phases, points
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.ending import Ending, Facts, ending_of
 
-__all__ = ["digest", "make_result"]
+__all__ = ["digest", "make_result", "shown_options"]
 
 _SECRET = re.compile(r"key|secret|token|passw|header|credential|auth|^aws$", re.IGNORECASE)
 _HIDDEN = "***"

@@ -15,7 +15,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timezone
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
@@ -92,14 +94,17 @@ def _badness(entry: Mapping[str, Any]) -> int:
 
 
 def points_table(verification: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The counts by collection, beside what there was to compare with: `compared` says what that is."""
-    now = verification["points"]
-    last = verification["points_last"]
-    then, compared = verification["points_before"], "before this run"
-    if then is None and verification["points_expected"]:
+    """The counts by collection, beside what there was to compare with: `compared` says what that is, if anything."""
+    now, last = verification["points"], verification["points_last"]
+    then: Mapping[str, Any] | None
+    if verification["points_before"] is not None:
+        then, compared = verification["points_before"], "before this run"
+    elif verification["points_expected"]:
         then, compared = verification["points_expected"], "expected"
-    if then is None and last:
+    elif last:
         then, compared = last["points"], f"in the last verified run ({when(last.get('at'))})"
+    else:
+        then, compared = None, ""
     if now is None and verification["points_before"] is None:
         return None
     names = sorted({*(now or {}), *(then or {})})
@@ -117,6 +122,11 @@ def when(text: Any) -> str:
         return str(text or "")
 
 
+def _file_link(name: str) -> str:
+    """A file of the same folder, whatever its name is made of."""
+    return quote(name, safe="", errors="replace")
+
+
 def _one_line(text: str) -> str:
     """A path: a line feed in it is as odd as any other character that nobody sees."""
     return text.replace("\n", "\\x0a").replace("\t", "\\x09")
@@ -126,7 +136,8 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _render(name: str, templates: Mapping[str, str], **values: Any) -> str:
+@lru_cache(maxsize=1)
+def _environment(templates: tuple[tuple[str, str], ...]) -> Environment:
     environment = Environment(
         loader=DictLoader(dict(templates)),
         autoescape=True,
@@ -135,14 +146,22 @@ def _render(name: str, templates: Mapping[str, str], **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(as_text=_as_text, duration=duration, one_line=_one_line, when=when)
+    environment.filters.update(as_text=_as_text, duration=duration, file_link=_file_link, one_line=_one_line, when=when)
+    return environment
+
+
+def _render(name: str, templates: Mapping[str, str], **values: Any) -> str:
     style = templates["report.css"]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     # Only this very style, by its digest, and nothing else may act on the page or be loaded by it.
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return environment.get_template(name).render(
-        style=Markup(style),  # noqa: S704  # the collection's own file
-        policy=policy,
-        words=_WORDS,
-        **values,
+    return (
+        _environment(tuple(sorted(templates.items())))
+        .get_template(name)
+        .render(
+            style=Markup(style),  # noqa: S704  # the collection's own file
+            policy=policy,
+            words=_WORDS,
+            **values,
+        )
     )
