@@ -33,7 +33,7 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
     run kept), `asked` (bool: points are wanted), `failure`, `restore`, `restore_failure` (or None), `left_stopped`,
     `check_mode`, `inspect`, `refused` (it failed before it had changed anything), `unfinished` (this is not the end
     yet), `service`, `environment`, `options` (the role's variables), `interrupted` (where a watchdog would write), `at`
-    (when this was asked for, in UTC).
+    (when this was asked for, in UTC), `report` (the path of the report's files).
     """
     # What other phases have registered is an earlier run's, if this one never came to them.
     results: Results = raw.get("phases") or {}
@@ -142,7 +142,7 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
         "failure": dict(failure) if failure else None,
         "downtime_seconds": seconds,
         "interrupted": raw.get("interrupted") or None,
-        "report": None,
+        "report": raw.get("report") or None,
     }
 
 
