@@ -173,6 +173,8 @@ def samples() -> dict[str, dict[str, Any]]:
     """A result of each kind, by what it is called here."""
     failure = {"task": "Wait for the cleaner and read its report", "msg": "The task 0f1e ended with exit code 3."}
     held = wait([*_HELD, *REMOVED, LINES[-1]], 3)
+    free = [line.replace('"removed"', '"free"') for line in REMOVED]
+    looked = wait([*_HELD, *free, LINES[3], LINES[-1]], 0)
     redeploy_failed = {
         **complete()["deployment"],
         "deployment": {"id": "ecs-svc/1", "rollout_state": "FAILED", "rollout_state_reason": "circuit breaker"},
@@ -225,7 +227,7 @@ def samples() -> dict[str, dict[str, Any]]:
         ),
         "check": make_result(complete(check_mode=True, health={}, collections={}, wait={})),
         "inspected": make_result(
-            complete(inspect=True, phases=_only("preflight", "clean"), **{**untouched, "wait": held})
+            complete(inspect=True, phases=_only("preflight", "clean"), **{**untouched, "wait": looked})
         ),
         "restored": make_result(
             complete(plan=_plan(restore_only=True), phases=_only("preflight", "restore"), **untouched)

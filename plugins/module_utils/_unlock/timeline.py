@@ -48,14 +48,15 @@ def timeline(phases: Sequence[Mapping[str, Any]], outage: Mapping[str, Any] | No
     first = min(_seconds(phase["started"]) for phase in phases)
     last = max(_seconds(phase["started"]) + float(phase["seconds"]) for phase in phases)
     span = max(last - first, 1.0)
-    rows = [_row(phase, index, first, span) for index, phase in enumerate(phases)]
     down = _down(outage, first, span)
+    head = HEAD if down else 0
+    rows = [_row(phase, head + ROW * index, first, span) for index, phase in enumerate(phases)]
     told = [f"{row['name']} from {duration(row['after'])} on, for {duration(row['seconds'])}" for row in rows]
     return {
-        "height": HEAD + ROW * len(rows) + FOOT,
-        "head": HEAD,
+        "height": head + ROW * len(rows) + FOOT,
+        "head": head,
         "bar": BAR,
-        "floor": HEAD + ROW * len(rows),
+        "floor": head + ROW * len(rows),
         "rows": rows,
         "ticks": _ticks(span),
         "down": down,
@@ -72,7 +73,7 @@ def _percent(part: float, span: float) -> float:
     return round(min(100.0, max(0.0, part / span * 100)), 2)
 
 
-def _row(phase: Mapping[str, Any], index: int, first: float, span: float) -> dict[str, Any]:
+def _row(phase: Mapping[str, Any], y: int, first: float, span: float) -> dict[str, Any]:
     after, seconds = _seconds(phase["started"]) - first, float(phase["seconds"])
     width = max(_percent(seconds, span), _LEAST_WIDTH)
     left = min(_percent(after, span), 100 - width)
@@ -83,7 +84,7 @@ def _row(phase: Mapping[str, Any], index: int, first: float, span: float) -> dic
         "text": duration(seconds),
         "left": round(left, 2),
         "width": round(width, 2),
-        "y": HEAD + ROW * index,
+        "y": y,
         **_beside(left, left + width),
     }
 

@@ -69,10 +69,16 @@ def report_page(result: Mapping[str, Any], *, host: str, templates: Mapping[str,
         r=result,
         host=host,
         verdict=verdict,
-        happened=[said for said in result["summary"] if said not in (verdict["headline"], verdict["data"])],
+        happened=_beside(verdict, result["summary"]),
         picture=timeline(result["phases"], result["outage"]),
         points=points_table(result["verification"]),
     )
+
+
+def _beside(verdict: Mapping[str, Any], summary: Iterable[str]) -> list[str]:
+    """What the summary says beyond the headline and the sentence on the data."""
+    left = [said.removeprefix(verdict["headline"]).strip() for said in summary if said != verdict["data"]]
+    return [said for said in left if said]
 
 
 def index_page(entries: Iterable[Mapping[str, Any]], *, templates: Mapping[str, str]) -> str:

@@ -24,7 +24,7 @@ VERDICTS: dict[str, tuple[str, str, str, str, str]] = {
     "refused_at_once": ("refused", "bad", "before it had changed anything", "Untouched", "diagnose.yml -e env=dev"),
     "nothing_to_do": ("nothing_to_do", "good", "Nothing to do", "Untouched", "the cause is elsewhere"),
     "check": ("check", "neutral", "Check mode: wwhd-backend (dev) would be", "Untouched", "run it without --check"),
-    "inspected": ("inspected", "neutral", "7 lock files found: 3 held", "Untouched", "playbooks/unlock.yml"),
+    "inspected": ("inspected", "neutral", "8 lock files found: 3 held, 4 free", "Untouched", "playbooks/unlock.yml"),
     "restored": ("restored", "good", "what an unfinished unlock had left", "Untouched", "Nothing has to be done"),
     "not_all_restored": ("failed", "warn", "not all that the run had changed", "whole", "Run this again"),
     "unfinished": ("unfinished", "warn", "has not come to its end", "Not known yet", "run the unlock again"),

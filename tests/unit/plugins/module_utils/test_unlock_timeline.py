@@ -30,6 +30,8 @@ def test_phases_stand_where_and_as_long_as_they_were() -> None:
     assert [row["anchor"] for row in made["rows"]] == ["start", "start", "end"]
     assert made["rows"][2]["at"] == 100
     assert made["down"] is None
+    # Room at the top is for the words on the downtime only.
+    assert made["rows"][0]["y"] == 0
     assert [tick["text"] for tick in made["ticks"]] == ["0", "30 s", "60 s", "90 s"]
     assert made["title"] == "What the run did in 100 s"
     assert "quiesce from 10 s on, for 30 s" in made["description"]
