@@ -16,12 +16,12 @@ from integration.cleaner.harness import NOBODY, SHELLS, Cleaner, open_way, tree
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.logs import LogReader
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.cleaner import SUMMARY_MARK
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.cleaner_log import cleaner_report
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.patterns import (
     _glob_tokens,
     faults_of_pattern,
     intersect,
 )
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result import cleaner_report
 
 LOCK = "collections/docs/0/segments/one/LOCK"
 FORGED = '{"summary":{"run_id":"run-1","exit_code":0,"removed":0}}'

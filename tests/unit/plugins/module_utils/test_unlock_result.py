@@ -10,67 +10,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result import cleaner_report, make_result
-
-LINES = [
-    '{"path":"/a/LOCK","action":"held","why":"waiting for its holder to let go","waiting":true}',
-    '{"path":"/a/LOCK","action":"removed","why":""}',
-    '{"path":"/b/LOCK","action":"held","why":"another process holds it"}',
-    '{"path":"/c\\u000a.lock","action":"kept","why":"it is a link"}',
-    '{"note":"find: /x\\udcff: Permission denied"}',
-    "sh: out of memory",
-    '{"path":"/d.lock","action":"removed","why":"by word","was_held":true}',
-    '{"summary":{"run_id":"r","exit_code":3}}',
-]
-
-
-def step(at: int, seconds: float = 1.0, **more: Any) -> dict[str, Any]:
-    return {"started_at": f"2026-11-23T12:{at // 60:02}:{at % 60:02}.000Z", "elapsed": seconds, **more}
-
-
-def wait(lines: list[str], code: int | None) -> dict[str, Any]:
-    return step(
-        20,
-        5.0,
-        tasks=[{"task_arn": "arn:task/1", "containers": [{"name": "cleaner", "exit_code": code}]}],
-        logs={"cleaner": lines},
-    )
-
-
-def points(**counts: int) -> dict[str, Any]:
-    return step(70, 0.5, collections=[{"name": name, "points_count": count} for name, count in counts.items()])
-
-
-def raw(**changes: Any) -> dict[str, Any]:
-    cleaned = wait([LINES[1], LINES[-1]], 0)
-    base: dict[str, Any] = {
-        "plan": {
-            "needed": True,
-            "go": True,
-            "why": ["0 of 1 run"],
-            "run_id": "r",
-            "desired_count_before": 1,
-            "desired_count_after": 1,
-        },
-        "phases": {
-            "preflight": [step(0, 2.0), {"skipped": True}],
-            "quiesce": [step(5, 10.0, changed=True)],
-            "guard": [step(16)],
-            "clean": [step(18, 0.5, changed=True), step(19, 0.5, changed=True), cleaned],
-            "redeploy": [step(26, 40.0, changed=True)],
-            "verify": [step(67), step(68), points(docs=240)],
-            "restore": [step(71, changed=True)],
-        },
-        "info": {"diagnosis": {"verdict": "locks_held"}},
-        "wait": cleaned,
-        "deployment": {"deployment": {"id": "ecs-svc/1"}},
-        "health": step(68, attempts=3, successes=3, last={"status": 200}),
-        "collections": points(docs=240),
-        "asked": True,
-        "service": "backend",
-        "environment": "dev",
-    }
-    return {**base, **changes}
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.cleaner_log import cleaner_report
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result import digest, make_result, shown_options
+from ansible_collections.wwhd.qdrant_ops.tests.unit.unlock_samples import (
+    LINES,
+    complete,
+    points,
+    raw,
+    samples,
+    step,
+    wait,
+)
 
 
 def test_the_cleaners_log_is_read_whatever_else_is_in_it() -> None:
@@ -247,3 +197,51 @@ def test_inspection() -> None:
         "3 lock files found: 1 held, 1 free, 1 not lock files by the rule. "
         "Nothing in the store was changed, and nothing was stopped."
     ]
+
+
+def test_who_ran_it_and_how_without_secrets() -> None:
+    result = make_result(complete())
+    assert result["by"] == "ann@box/4711"
+    assert result["options"]["qdrant_api_key"] == "***"
+    assert result["options"]["health_url"] == "https://***@example.org/health?token=***"
+    assert result["options"]["health_json"] == {"status": "ok", "token": "***"}
+    assert result["options"]["timeouts"] == {"verify": 60}
+    assert "confirm" not in result["options"]
+    assert "secret-word" not in json.dumps(result)
+
+
+@pytest.mark.parametrize("name", ["aws", "api_key", "session_token", "url_password", "headers", "client_secret"])
+def test_a_variable_that_may_be_a_secret_is_hidden_by_its_name(name: str) -> None:
+    assert "s3cret" not in json.dumps(shown_options({name: "s3cret", "list": ["http://a:s3cret@b/"], "count": 3}))
+
+
+def test_the_report_has_the_events_the_failures_and_the_log() -> None:
+    result = make_result(complete())
+    assert [event["message"] for event in result["deployment_events"]] == [
+        "(service b) has started 1 task.", "(service b) is steady.",
+    ]  # fmt: skip
+    assert len(result["cleaner"]["log"]) == 8
+    assert result["verification"]["points_last"]["points"] == {"conversations": 60, "documents": 240}
+    failure = samples()["redeploy_failed"]["deployment_failures"][0]
+    assert failure["containers"][0]["logs"] == ["panicked at storage", "MANIFEST-999999"]
+
+
+def test_a_long_log_loses_its_middle_only() -> None:
+    lines = [f"line {n}" for n in range(5000)]
+    log = make_result(complete(wait=wait(lines, 0)))["cleaner"]["log"]
+    assert (log[0], log[-1], len(log)) == ("line 0", "line 4999", 401)
+    assert "... 4600 lines left out ..." in log
+
+
+def test_a_lock_whose_holder_let_go_is_marked() -> None:
+    locks = make_result(raw(wait=wait(LINES, 0)))["locks"]
+    assert [(lock["path"], lock["waited"]) for lock in locks["removed"]] == [("/a/LOCK", True), ("/d.lock", False)]
+
+
+def test_the_digest_is_short_however_much_there_was() -> None:
+    lines = [json.dumps({"path": f"/{n}/LOCK", "action": "removed"}) for n in range(500)]
+    result = make_result(complete(wait=wait([*lines, LINES[-1]], 0)))
+    short = digest(result)
+    assert short["locks"] == {"found": 500, "removed": 500, "held": 0, "kept": 0}
+    assert short["started"] == "2026-11-23T12:00:00.000Z"
+    assert len(json.dumps(short)) < 1000
