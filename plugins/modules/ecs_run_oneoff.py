@@ -206,7 +206,9 @@ options:
   stop_on_interrupt:
     description:
       - Whether to stop the tasks that this call has started when the module is told to end while it starts them or
-        waits (SIGTERM, SIGHUP, or SIGINT as Ctrl-C sends it). It asks ECS to stop them, says so, and fails.
+        waits (SIGTERM, SIGHUP, or SIGINT as Ctrl-C sends it), or when its playbook is gone, as after its terminal was
+        closed.
+      - It then asks ECS to stop them, says so, and fails. It does not wait until they are gone.
       - Tasks that an earlier run with this O(run_id) had started go on.
     type: bool
     default: true

@@ -85,8 +85,9 @@ options:
     default: false
   stop_on_interrupt:
     description:
-      - Whether to stop the tasks when the module itself is told to end (SIGTERM, SIGHUP, or SIGINT as Ctrl-C sends it).
-        It then asks ECS to stop each task that may live, says so, and fails. It does not wait until they are gone.
+      - Whether to stop the tasks when the module itself is told to end (SIGTERM, SIGHUP, or SIGINT as Ctrl-C sends it),
+        or when its playbook is gone, as after its terminal was closed.
+      - It then asks ECS to stop each task that may live, says so, and fails. It does not wait until they are gone.
       - Without it, the tasks go on when the module is gone.
       - Nothing is stopped in check mode.
     type: bool

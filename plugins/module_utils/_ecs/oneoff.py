@@ -171,6 +171,7 @@ def run_and_wait(
     if not stop_on_interrupt:
         return _started_and_awaited(run, wait, region, listener, contextlib.nullcontext, stop=False)
     with Interrupts() as interrupts:
+        run.clock = interrupts.clock_of(run.clock)
         try:
             return _started_and_awaited(run, wait, region, listener, interrupts.deferred, stop=True)
         except Interrupted as told:

@@ -67,7 +67,8 @@ def wait_for_tasks(
     watch = Watch(aws, spec, clock or Clock(), region=region, listener=listener)
     if not spec.stop_on_interrupt:
         return _wait(watch)
-    with Interrupts():
+    with Interrupts() as interrupts:
+        watch.clock = interrupts.clock_of(watch.clock)
         try:
             return _wait(watch)
         except Interrupted as told:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils import _interrupts
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import logs as logs_module
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.wait import Listener
 from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_wait_task
@@ -626,6 +627,27 @@ def test_told_to_end_while_an_answer_is_awaited_it_makes_no_second_attempt() -> 
     assert "Told to end by SIGTERM" in outcome.msg
     # Two looks before the stop, one after it.
     assert aws.operations.count("ecs:DescribeTasks") == 3
+
+
+@pytest.mark.parametrize(
+    ("after", "stops"), [(4711, True), (1234, False), (None, False)], ids=["gone", "there", "cannot be told"]
+)
+def test_a_playbook_that_is_gone_tells_it_to_end(
+    after: int | None, stops: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker leads the session, and is somebody else's child from then on."""
+    clock = FakeClock()
+    monkeypatch.setattr(_interrupts, "_parent_of", lambda leader: 1234 if clock.now < 10 else after)
+    outcome, _aws = run([seen(task("RUNNING", "RUNNING"))], stop_on_interrupt=True, written={}, timeout=20, clock=clock)
+    assert outcome.failed
+    assert outcome.result["stopped"] == ([ARN] if stops else [])
+    assert ("Told to end by the end of its playbook" in outcome.msg) is stops
+    assert clock.now < 13 if stops else clock.now == 20
+
+
+def test_a_parent_is_known_by_proc() -> None:
+    assert _interrupts._parent_of(os.getpid()) == os.getppid()
+    assert _interrupts._parent_of(2**30) is None
 
 
 def test_a_second_signal_does_not_stop_the_stopping() -> None:
