@@ -62,24 +62,27 @@ class Starter:
 
     def find_earlier(self, *, settle: bool) -> None:
         """Whatever this run id has started already. With `settle`, what may be part of a batch is looked at again."""
-        if not self.task.run_id:
-            return
+        if self.task.run_id:
+            found = self._settled() if settle else tasks_of_run(self.aws, self.task, self.family)
+            self.earlier = {str(item["taskArn"]): item for item in found}
+
+    def _settled(self) -> list[dict[str, Any]]:
+        """The tasks of this run; what may be part of a batch only after it has stayed so for a while."""
 
         def look() -> list[dict[str, Any]]:
             return tasks_of_run(self.aws, self.task, self.family)
 
-        found = look()
-        if settle and _in_mid_batch(len(found), self.task.count):
-            with contextlib.suppress(TimedOut):
-                found = poll(
-                    look,
-                    done=lambda seen: not _in_mid_batch(len(seen), self.task.count),
-                    timeout=_SETTLES_IN,
-                    pace=Pace(quick=1.0, slow=2.0),
-                    clock=self.clock,
-                ).value
-            found = found if not _in_mid_batch(len(found), self.task.count) else look()
-        self.earlier = {str(item["taskArn"]): item for item in found}
+        try:
+            return poll(
+                look,
+                done=lambda seen: not _in_mid_batch(len(seen), self.task.count),
+                timeout=_SETTLES_IN,
+                pace=Pace(quick=1.0, slow=2.0),
+                clock=self.clock,
+            ).value
+        except TimedOut as error:
+            seen: list[dict[str, Any]] = error.observation.value
+            return seen
 
     def run(self) -> None:
         """Call RunTask until there are enough, it says what waiting won't cure, or nothing has come for too long.
@@ -136,7 +139,7 @@ class Starter:
                 )
                 self._take(answer.get("tasks", []))
         except OperationFailed as error:
-            self._not_answered(error)
+            self._not_answered(error, size=size)
             return False
         self._failures = answer.get("failures", [])
         worth = self._failures and all(_failure_may_pass(failure) for failure in self._failures)
@@ -155,7 +158,7 @@ class Starter:
             described = describe(self.aws, cluster=self.task.cluster, arns=replayed).tasks
             self.earlier.update({str(item["taskArn"]): item for item in described})
 
-    def _not_answered(self, error: OperationFailed) -> None:
+    def _not_answered(self, error: OperationFailed, *, size: int) -> None:
         """What an error of RunTask means: tasks of somebody who was quicker, a lost answer, or no room for now."""
         if error.code == "ConflictException" and self.task.run_id:
             self.unsure = False
@@ -163,10 +166,13 @@ class Starter:
             return
         self.unsure = error.transient
         if error.transient and self.task.run_id:
-            # It may have started all the same: its answer may be what was lost.
-            for item in tasks_of_run(self.aws, self.task, self.family):
-                if str(item["taskArn"]) not in self.earlier:
-                    self.mine[str(item["taskArn"])] = item
+            # It may have started all the same: its answer may be what was lost. Where only a part of the batch is to be
+            # seen, the same call again is what tells how many there are.
+            known = {**self.earlier, **self.mine}
+            found = {str(item["taskArn"]): item for item in tasks_of_run(self.aws, self.task, self.family)}
+            new = {arn: item for arn, item in found.items() if arn not in known}
+            if len(new) >= size:
+                self.mine.update(new)
         if not (error.transient or _may_pass(str(error))):
             if self.mine or self.earlier:
                 raise self._refused(refusal=error) from error
@@ -175,7 +181,7 @@ class Starter:
 
     def _holders(self, error: OperationFailed) -> dict[str, dict[str, Any]]:
         """The tasks that hold the token which ECS says is taken: somebody ran this run id between our look and call."""
-        found = tasks_of_run(self.aws, self.task, self.family)
+        found = self._settled()
         response = getattr(error.__cause__, "response", None)
         named = response.get("resourceIds") if isinstance(response, dict) else None
         known = {**self.earlier, **self.mine}

@@ -87,7 +87,9 @@ def _add_tails(
     except OperationFailed:
         return
     region = str(aws.client("logs").meta.region_name)
-    readers = streams_of(definitions[arn], task_arn=str(task["taskArn"]), region=region)
+    readers = streams_of(
+        definitions[arn], task_arn=str(task["taskArn"]), region=region, containers=task.get("containers", [])
+    )
     for container in view["containers"]:
         reader = readers.get(container["name"])
         if reader is None:

@@ -411,6 +411,24 @@ def test_a_list_that_lags_behind_is_looked_at_again() -> None:
     assert clock.now <= 6
 
 
+@pytest.mark.parametrize("lag", [0, 2, 10], ids=["all seen", "a part seen", "none seen"])
+def test_a_batch_whose_answer_was_lost_is_not_started_again_in_part(lag: int) -> None:
+    fleet = Fleet()
+    calls = itertools.count()
+
+    def lost(sent: dict[str, Any]) -> Any:
+        answer = fleet.run(sent)
+        if next(calls):
+            return answer
+        fleet.lag = lag
+        return Fault("ServerException", "nobody knows", 500)
+
+    outcome, _aws = run({"count": 20, "run_id": RUN_ID}, **{**fleet.script(), "RunTask": [lost]})
+    assert not outcome.failed, outcome.msg
+    assert len(fleet.tasks) == len(outcome.result["started"]) == 20
+    assert outcome.result["reattached"] is False
+
+
 def test_check_mode_predicts_the_rest_of_a_run() -> None:
     fleet = Fleet(existing=10)
     outcome, aws = run({"count": 25, "run_id": RUN_ID}, check=True, **fleet.script())
