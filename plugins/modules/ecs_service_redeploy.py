@@ -107,6 +107,7 @@ notes:
   - A wait that ended without success leaves the deployment to ECS, which may go on with it.
   - Needs C(ecs:DescribeServices), C(ecs:UpdateService), C(ecs:ListTasks), C(ecs:DescribeTasks), and for a service with
     a load balancer C(elasticloadbalancing:DescribeTargetGroups) and C(elasticloadbalancing:DescribeTargetHealth).
+    C(ecs:GetTaskProtection) says which older tasks may not be stopped.
     C(ecs:DescribeTaskDefinition) and C(logs:GetLogEvents) are needed for the logs of failed tasks,
     C(ecs:DescribeTaskDefinition) and C(iam:PassRole) for O(task_definition), these and C(ecs:RegisterTaskDefinition)
     and C(ecs:TagResource) for O(images), and C(ecs:DescribeServiceDeployments) for services whose deployments have

@@ -28,6 +28,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout impor
     waiting_for,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout_text import failure_text, state_text
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import protected_tasks
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_deployments import pause_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
     find_service,
@@ -57,8 +58,7 @@ _STILL = "The deployment goes on without this module: follow it on with force_ne
 _STUCK_ADVICE = {
     "rollout": "wwhd.qdrant_ops.ecs_service_info diagnoses the service.",
     "targets": "Check the health check's path and port, the security groups, and what the tasks log.",
-    "old_tasks": "A load balancer holds a task up to its deregistration delay, then its stopTimeout runs; one under "
-    "scale-in protection stays (aws ecs get-task-protection).",
+    "old_tasks": "A load balancer holds a task up to its deregistration delay, then its stopTimeout runs.",
 }
 
 
@@ -298,11 +298,21 @@ def _result(
     }
 
 
-def _timed_out(look: Look, error: TimedOut[Look] | Hopeless[Look], *, lacking: str) -> Ending:
+def _timed_out(following: Following, look: Look, error: TimedOut[Look] | Hopeless[Look], *, lacking: str) -> Ending:
     pause = pause_of(look.service_deployment)
     if pause:
         return Ending("timed_out", f"{error} ({pause.text})", pause.advice)
-    return Ending("timed_out", f"{error} ({_WAITED_FOR[lacking]})", f"{_STUCK_ADVICE[lacking]} {_STILL}")
+    why = _WAITED_FOR[lacking]
+    arns = [task["taskArn"] for task in look.old or []] if lacking == "old_tasks" else []
+    protected = protected_tasks(following.aws, cluster=following.cluster, arns=arns) if arns else None
+    if protected:
+        names = " ".join(short_id(str(entry["taskArn"])) for entry in protected)
+        advice = (
+            f"Scale-in protection keeps {names}: end it with 'aws ecs update-task-protection --cluster "
+            f"{following.cluster} --tasks {names} --no-protection-enabled', or wait until it ends."
+        )
+        return Ending("timed_out", f"{error} ({why})", f"{advice} {_STILL}")
+    return Ending("timed_out", f"{error} ({why})", f"{_STUCK_ADVICE[lacking]} {_STILL}")
 
 
 def _failed(
@@ -316,7 +326,7 @@ def _failed(
     look = error.observation.value
     goal = following.goal
     lacking = waiting_for(look, goal) or "rollout"
-    ending = ending_of(look, goal) or _timed_out(look, error, lacking=lacking)
+    ending = ending_of(look, goal) or _timed_out(following, look, error, lacking=lacking)
     if look.targets is None and look.service.get("desiredCount"):
         # What can't be read must not hide why the deployment failed.
         with contextlib.suppress(OperationFailed):

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_service_redeploy
-from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import DEFINITION, DEPLOYMENT, World, definition, task
+from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
+    DEFINITION,
+    DEPLOYMENT,
+    World,
+    definition,
+    task,
+    task_arn,
+)
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault
 from ansible_collections.wwhd.qdrant_ops.tests.unit.rollout_world import NEW, completed, crash, redeploy, rolling, says
@@ -212,6 +219,17 @@ def test_old_tasks_are_awaited_until_each_has_ended() -> None:
     assert 80 <= found.result["waited"] < 85
     assert found.result["old_tasks"] == []
     assert [entry["started_by"] for entry in found.result["tasks"]] == [NEW]
+
+
+def test_an_old_task_that_may_not_be_stopped_is_named() -> None:
+    world, clock = World(desired=1), FakeClock()
+    rolling(world)
+    world.protected = {task_arn(1): datetime(2026, 11, 23, 17, 0, tzinfo=UTC)}
+    clock.at(5, lambda: (completed(world), world.tasks.append(task(1))))
+    found, _aws = redeploy(world, clock=clock, timeout=30, wait_for_old_tasks=True)
+    assert found.result["waiting_for"] == "old_tasks"
+    assert f"Scale-in protection keeps {1:032x}" in found.result["next"]
+    assert f"update-task-protection --cluster wwhd-cluster --tasks {1:032x} --no-pro" in found.result["next"]
 
 
 def test_targets_are_not_judged_before_the_tasks_are_known_whose_they_are() -> None:
