@@ -56,9 +56,9 @@ def operator_who_listens(*, lines: bool) -> Listener | None:
     """The operator of the playbook, where progress is shown; None where nobody would see it."""
     if not is_heard():
         return None
-    return Listener(
-        on_line=lambda container, text: say(f"[{container}] {text}", always=True), on_change=say, lines=lines
-    )
+    if not lines:
+        return Listener(on_change=say, lines=False)
+    return Listener(on_line=lambda container, text: say(f"[{container}] {text}", always=True), on_change=say)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from typing import Any
 import pytest
 import yaml
 from integration.playbooks.operators import Operator
+from integration.sandbox.conftest import SUBNETS, World
 
 from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, Reply, serve
 from sandbox.client import Sandbox
@@ -36,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[3]
 TREE = ROOT / ".cache" / "tree"
 PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 LINE = re.compile(r"^(?P<time>\d\d:\d\d:\d\d) (?P<host>\S+) (?P<text>.*?)\r?$", re.MULTILINE)
-SECONDS = 120
+SECONDS = 240
 DOWN = Reply(503, "not yet")
 
 
@@ -193,6 +194,39 @@ def test_what_runs_a_job_in_awx_has_the_lines_as_events(tmp_path: Path) -> None:
     events = [json.loads(path.read_text()) for path in (play.folder / "artifacts/job/job_events").glob("*.json")]
     lines = [event["stdout"] for event in sorted(events, key=lambda event: event["counter"])]
     assert [text for line in lines for _host, text in shown(line)] == down_and_up(server.url)
+
+
+@pytest.mark.outside_iam("a task of this test's own, under the sandbox's credentials")
+@pytest.mark.parametrize("live", [True, False])
+def test_the_output_of_a_one_off_is_on_the_terminal_while_it_runs(tmp_path: Path, sandbox: Sandbox, live: bool) -> None:
+    """The container goes on only when its first line has been read on the terminal."""
+    world = World(sandbox)
+    go = Path(sandbox.state["efs"]["fs-00b8168893587fd61"]) / "go"
+    if not live:
+        go.touch()
+    script = "echo first; until [ -e /data/go ]; do sleep 0.1; done; echo second"
+    definition = world.register("live", script=script, **world.with_volume())
+    state = sandbox.state
+    task = {
+        "name": "Run",
+        "wwhd.qdrant_ops.ecs_run_oneoff": {
+            **{name: state[name] for name in ("region", "endpoint_url", "access_key", "secret_key", "cluster")},
+            "task_definition": definition,
+            "network_configuration": {"subnets": SUBNETS},
+            "launch_type": "FARGATE",
+            "wait": True,
+            "live_logs": live,
+        },
+    }
+    play = Play(tmp_path / "play", [task])
+    with play.on_a_terminal() as (process, until):
+        if live:
+            until(" one [main] first")
+            go.touch()
+        output = until("PLAY RECAP")
+        assert process.wait(SECONDS) == 0, output
+    lines = [text for _host, text in shown(output) if text.startswith("[")]
+    assert lines == (["[main] first", "[main] second"] if live else [])
 
 
 # --- What is not shown -----------------------------------------------------------------------------------------------
