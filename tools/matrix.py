@@ -4,9 +4,9 @@
 """Try the collection with each ansible-core from 2.17 on, and with each Python from 3.9 on under its modules.
 
 For a pair, the core runs ansible-doc on every module, starts every module under that Python (which answers in its own
-words to an option that it does not have, so all that it imports is there), and plays integration targets against a
-sandbox. `tools/matrix.py` tries all pairs, `tools/matrix.py 2.17/3.9` one; both write docs/compatibility.md. What
-worked with the same code is kept, so that a run may be stopped and goes on where it was.
+words to an option that it does not have: all that it imports is there), and plays integration targets against a
+sandbox. `tools/matrix.py` tries all pairs, `tools/matrix.py 2.17/3.9` one; both write docs/compatibility.md.
+What worked with the same code is kept, so that a run may be stopped and goes on where it was.
 """
 
 from __future__ import annotations
