@@ -19,6 +19,11 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result imp
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._report.folder import write_report
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._report.page import TEMPLATES
 
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "result": {"type": "dict", "required": True},
+    "folder": {"type": "str", "default": ""},
+    "name": {"type": "str", "required": True},
+}
 _FOLDER = Path(__file__).resolve().parents[2] / "roles" / "qdrant_unlock" / "templates"
 
 
@@ -33,13 +38,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         outcome: dict[str, Any] = super().run(tmp, task_vars)
-        _validated, arguments = self.validate_argument_spec(
-            {
-                "result": {"type": "dict", "required": True},
-                "folder": {"type": "str", "default": ""},
-                "name": {"type": "str", "required": True},
-            }
-        )
+        _validated, arguments = self.validate_argument_spec(ARGUMENTS)
         host = str((task_vars or {}).get("inventory_hostname", "localhost"))
         # Plain values, whatever Ansible has wrapped them in.
         result = json.loads(json.dumps(arguments["result"]))

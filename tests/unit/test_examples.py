@@ -31,6 +31,10 @@ class Captured(Exception):
 
 def spec_of(module: str) -> dict[str, Any]:
     found = importlib.import_module(f"ansible_collections.{COLLECTION}.plugins.modules.{module}")
+    if not hasattr(found, "main"):
+        # An action without a module behind it: that file has its documentation only.
+        action = importlib.import_module(f"ansible_collections.{COLLECTION}.plugins.action.{module}")
+        return {"argument_spec": action.ARGUMENTS}
     name = "AnsibleAWSModule" if hasattr(found, "AnsibleAWSModule") else "AnsibleModule"
 
     def capture(*positional: Any, **keywords: Any) -> None:

@@ -85,7 +85,7 @@ class Play:
         def until(wanted: str) -> str:
             deadline = time.monotonic() + SECONDS
             while wanted not in text.decode(errors="replace"):
-                ready, _, _ = select.select([ours], [], [], max(0.0, deadline - time.monotonic()))
+                ready, _writable, _failed = select.select([ours], [], [], max(0.0, deadline - time.monotonic()))
                 assert ready, f"{wanted!r} did not come: {text.decode(errors='replace')}"
                 try:
                     text.extend(os.read(ours, 1 << 16))

@@ -33,7 +33,7 @@ class Browser:
         self._to, self._back, self._rest, self._last = to, back, b"", 0
         self._session: str | None = None
         self.events: list[dict[str, Any]] = []
-        (page, *_) = [t for t in self.ask("Target.getTargets")["targetInfos"] if t["type"] == "page"]
+        (page, *_more) = [t for t in self.ask("Target.getTargets")["targetInfos"] if t["type"] == "page"]
         self._session = self.ask("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Log", "Runtime", "Network"):
             self.ask(f"{domain}.enable")
@@ -60,7 +60,7 @@ class Browser:
     def _next(self) -> dict[str, Any]:
         deadline = time.monotonic() + _SECONDS
         while b"\0" not in self._rest:
-            ready, _, _ = select.select([self._back], [], [], max(0.0, deadline - time.monotonic()))
+            ready, _writable, _failed = select.select([self._back], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"the browser did not answer within {_SECONDS} s"
             part = os.read(self._back, 1 << 20)
             assert part, "the browser has ended"

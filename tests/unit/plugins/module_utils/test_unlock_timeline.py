@@ -68,11 +68,11 @@ def test_nothing_leaves_the_picture(when: list[tuple[int, float]], seconds: floa
     phases = [phase("x", at, round(took, 1)) for at, took in when]
     made = timeline(phases, {"started": None, "stopped": phases[0]["started"], "seconds": seconds})
     assert made
-    for bar in (*made["rows"], made["down"]):
-        assert bar["left"] >= 0
-        assert bar["width"] > 0
-        assert bar["left"] + bar["width"] <= 100.02
-        assert 0 <= bar["at"] <= 100
+    for drawn in (*made["rows"], made["down"]):
+        assert drawn["left"] >= 0
+        assert drawn["width"] > 0
+        assert drawn["left"] + drawn["width"] <= 100.02
+        assert 0 <= drawn["at"] <= 100
     assert 1 <= len(made["ticks"]) <= 7
     assert all(0 <= tick["at"] <= 100 for tick in made["ticks"])
     assert made["height"] > max(row["y"] for row in made["rows"]) + 30

@@ -248,7 +248,7 @@ def test_a_task_without_an_environment(folder: Path, environments: list[Any]) ->
 
 
 def test_each_action_is_a_module_that_says_so() -> None:
-    names = {path.stem for path in (PLUGINS / "action").glob("*.py")}
+    names = {path.stem for path in (PLUGINS / "action").glob("*.py") if "ProgressAction" in path.read_text()}
     documented = set()
     for path in (PLUGINS / "modules").glob("*.py"):
         text = path.read_text().split('DOCUMENTATION = r"""')[1].split('"""')[0]
