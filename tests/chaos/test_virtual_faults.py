@@ -126,7 +126,7 @@ def test_an_outage_of_a_minute_is_waited_out_in_the_middle_of_every_wait(
         ),
         (
             {"kind": "capacity", "count": None, "match": {"family": FAMILY}},
-            ["Capacity is unavailable at this time", "Fargate", "capacity_timeout"],
+            ["Capacity is unavailable at this time", "availability zones", "capacity_timeout"],
         ),
         ({"kind": "mount", "variant": "timeout"}, ["Connection timed out", "2049"]),
         ({"kind": "mount", "variant": "denied"}, ["access denied by server", "task role"]),
