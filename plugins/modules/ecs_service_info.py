@@ -36,8 +36,19 @@ options:
       - The diagnosis is made from all of them nevertheless.
     type: int
     default: 20
+  wait:
+    description:
+      - Whether to look until RV(healthy) is true, for O(wait_timeout) seconds at most.
+      - What was seen last is returned either way; that a service did not become healthy is not an error.
+    type: bool
+    default: false
+  wait_timeout:
+    description: For how many seconds to look with O(wait=true).
+    type: int
+    default: 120
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
+  - wwhd.qdrant_ops.progress
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -81,6 +92,16 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: info.healthy
     fail_msg: "{{ info.unhealthy_because | join(' ') }}"
+
+- name: Look until it is healthy
+  wwhd.qdrant_ops.ecs_service_info:
+    region: us-west-2
+    cluster: wwhd-cluster
+    service: wwhd-backend
+    wait: true
+    wait_timeout: 60
+  register: after
+  failed_when: not after.healthy
 """
 
 RETURN = r"""
@@ -334,7 +355,10 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import below, refuse, timed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.report import collect
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll
+
+# A look is a dozen calls.
+_PACE = Pace(quick=1.0, slow=4.0)
 
 
 def argument_spec() -> dict[str, Any]:
@@ -344,19 +368,41 @@ def argument_spec() -> dict[str, Any]:
         "stopped": {"type": "int", "default": 5},
         "log_lines": {"type": "int", "default": 20},
         "events": {"type": "int", "default": 20},
+        "wait": {"type": "bool", "default": False},
+        "wait_timeout": {"type": "int", "default": 120},
     }
 
 
-def read(module: AnsibleAWSModule) -> dict[str, Any]:
+def read(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
     params = module.params
     counts = {name: params[name] for name in ("stopped", "log_lines", "events")}
-    refuse(below(0, **counts))
-    return collect(Aws(module), cluster=params["cluster"], service=params["service"], **counts)
+    refuse(below(0, **counts) + below(1, wait_timeout=params["wait_timeout"]))
+    aws = Aws(module)
+
+    def look() -> dict[str, Any]:
+        return collect(aws, cluster=params["cluster"], service=params["service"], **counts)
+
+    if not params["wait"]:
+        return look()
+    try:
+        return poll(
+            look,
+            done=lambda info: bool(info["healthy"]),
+            fingerprint=lambda info: info["unhealthy_because"],
+            tell=lambda info: info["unhealthy_because"] or "The service is healthy.",
+            timeout=params["wait_timeout"],
+            pace=_PACE,
+            clock=clock,
+        ).value
+    except TimedOut as error:
+        seen: dict[str, Any] = error.observation.value
+        return seen
 
 
 def main(clock: Clock | None = None) -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda: timed(lambda: read(module), clock=clock))
+    used = clock or Clock()
+    run(module, lambda: timed(lambda: read(module, used), clock=used))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
     task,
     task_arn,
 )
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
 
 PANIC = (
@@ -27,9 +27,12 @@ PANIC = (
 )
 
 
-def info(world: World, *, check: bool = False, **args: Any) -> tuple[Outcome, RecordedAws]:
+def info(
+    world: World, *, check: bool = False, clock: FakeClock | None = None, **args: Any
+) -> tuple[Outcome, RecordedAws]:
+    given = {"cluster": CLUSTER, "service": SERVICE, **args}
     with RecordedAws(world.script()) as aws:
-        return run_module(main, {"cluster": CLUSTER, "service": SERVICE, **args}, aws=aws, check=check), aws
+        return run_module(main, given, aws=aws, check=check, clock=clock or FakeClock()), aws
 
 
 def healthy_world() -> World:
@@ -57,6 +60,23 @@ def stuck_world(crashes: int = 7) -> World:
     for number in range(1, crashes + 1):
         world.logs[f"qdrant/qdrant/{number:032x}"] = [f"start of {number}", "loading", PANIC]
     return world
+
+
+def test_it_looks_until_the_service_is_healthy() -> None:
+    world, clock = healthy_world(), FakeClock()
+    world.targets = [world.target(1, "initial")]
+    clock.at(30, lambda: world.targets.__setitem__(0, world.target(1, "healthy")))
+    outcome, _aws = info(world, clock=clock, wait=True)
+    assert outcome.result["healthy"]
+    assert 30 <= outcome.result["elapsed"] < 35
+
+
+def test_what_was_seen_last_is_no_error() -> None:
+    world, clock = healthy_world(), FakeClock()
+    world.targets = [world.target(1, "unhealthy", "Target.Timeout")]
+    outcome, _aws = info(world, clock=clock, wait=True, wait_timeout=20)
+    assert (outcome.failed, outcome.result["healthy"], outcome.result["elapsed"]) == (False, False, 20)
+    assert "Target.Timeout" in outcome.result["unhealthy_because"][0]
 
 
 @pytest.mark.parametrize("check", [False, True])
