@@ -69,6 +69,8 @@ class Guard:
     file_system_id: str | None = None
     clusters: Sequence[str] = ()
     own: str | None = None
+    # A guard is looked at again and again, mostly at the same tasks.
+    _definitions: dict[str, Mapping[str, Any] | None] = field(default_factory=dict, repr=False, compare=False)
 
     def violation(self, aws: Aws, *, clock: Clock) -> str | None:
         """Everything that is no longer so, in sentences; None if all is. Raises OperationFailed if it can't be told."""
@@ -86,7 +88,11 @@ class Guard:
                 )
         if self.file_system_id:
             mounts = find_mounts(
-                aws, file_system_id=self.file_system_id, clusters=self.clusters or [self.cluster], clock=clock
+                aws,
+                file_system_id=self.file_system_id,
+                clusters=self.clusters or [self.cluster],
+                definitions=self._definitions,
+                clock=clock,
             )
             found.append(foreign_text(mounts["tasks"], file_system_id=self.file_system_id, own=self.own) or "")
         return " ".join(filter(None, found)) or None

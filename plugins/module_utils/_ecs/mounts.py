@@ -150,10 +150,12 @@ def find_mounts(
     file_system_id: str,
     clusters: Sequence[str] = ("default",),
     exclude: Sequence[str] = (),
+    definitions: dict[str, Mapping[str, Any] | None] | None = None,
     clock: Clock | None = None,
 ) -> dict[str, Any]:
     """Every task in `clusters` that mounts the file system, live ones first; what the module returns.
 
+    `definitions`, by ARN, are those that an earlier look has read, since a revision never changes; new ones are added.
     A live task whose definition can't be described is an error, because it can't be judged. One that has ended
     holds nothing: it is only named in `unjudged`.
     """
@@ -164,7 +166,7 @@ def find_mounts(
             f"Could not look for mounts of {file_system_id}: that is no EFS file system id. Give one such as "
             "fs-00b8168893587fd61, or its DNS name or ARN."
         )
-    definitions: dict[str, Mapping[str, Any] | None] = {}
+    definitions = {} if definitions is None else definitions
     tasks: list[dict[str, Any]] = []
     unjudged: list[str] = []
     seen = excluded = 0

@@ -156,6 +156,17 @@ def test_it_is_looked_at_right_before_the_containers_start() -> None:
     assert clock.now < 3
 
 
+def test_a_definition_is_read_once_however_often_it_is_looked_at() -> None:
+    world, clock = ours(task(9, last="RUNNING", **CLEANER)), FakeClock()
+    done = task(9, last="STOPPED", desired="STOPPED", exits={"fastapi": 0, "qdrant": 0}, **CLEANER)
+    clock.at(60, world.set_tasks(done))
+    outcome, aws = wait(world, clock)
+    assert not outcome.failed, outcome.msg
+    # Once to know which containers are essential, once by the guard.
+    assert aws.operations.count("ecs:DescribeTaskDefinition") == 2
+    assert aws.operations.count("ecs:DescribeServices") >= 10
+
+
 @pytest.mark.parametrize("refused", [False, True])
 def test_a_task_that_nobody_can_look_at_any_more_is_stopped(refused: bool) -> None:
     """AWS answers nothing for longer than a wait tolerates: the call that stops it may still get through."""
