@@ -366,13 +366,16 @@ reader=$!
 [ -z "$stopping" ] || kill -TERM 0 # the word came before there was anybody to hear it
 wait "$reader"
 code=$?
-while [ "$code" -gt 128 ]; do # a signal ends the wait, not the reader, whose own code is kept for one more wait
-    reads=
-    kill -0 "$reader" 2>/dev/null && reads=yes
-    wait "$reader" 2>/dev/null
-    again=$?
-    [ "$again" -eq 127 ] || code=$again
-    [ -n "$reads" ] || break
-done
-[ "$code" -le 128 ] || code=143
+if [ "$code" -lt 0 ] || [ "$code" -gt 128 ]; then # a signal ended the wait (bash may say -1 then), not the reader
+    trap '' TERM INT HUP # what there is to stop has been told; one more signal would end the next wait as well
+    for _again in 1 2 3; do # a signal that came just before is still told to one of them
+        wait "$reader" 2>/dev/null
+        again=$?
+        [ "$again" -lt 0 ] || [ "$again" -gt 126 ] || {
+            code=$again
+            break
+        }
+    done
+fi
+[ "$code" -ge 0 ] && [ "$code" -le 128 ] || code=143
 exit "$code"

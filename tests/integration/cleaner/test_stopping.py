@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from integration.cleaner.harness import Cleaner, bubblewrap, held
+from integration.cleaner.harness import SCRIPT, Cleaner, bubblewrap, held
 
 STEP = 0.02
 SOON = 15.0
@@ -157,3 +158,18 @@ def test_many_signals_are_one(cleaner: Cleaner, many: Path) -> None:
     run.check()
     assert run.code == 143
     assert run.summary["removed"] == MANY - left(many)
+
+
+@pytest.mark.parametrize("code", [0, 3, 143])
+def test_the_code_is_the_one_that_is_told_however_many_signals_come(cleaner: Cleaner, code: int) -> None:
+    """The script's own end, behind a part that takes its time: bash's wait says -1 if a signal comes at that moment."""
+    start = f"trap : TERM\nstopping=\n(trap '' TERM; sleep 0.02; exit {code}) &\necho ready\n"
+    script = start + SCRIPT.read_text().rsplit("} &\n", 1)[1]
+    for _time in range(10):
+        with subprocess.Popen([cleaner.tools / "sh", "-c", script], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            while process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                time.sleep(STEP / 100)
+        assert process.returncode == code

@@ -198,11 +198,15 @@ def test_a_stale_lock_that_was_removed(world: Any, before: str, removed: bool) -
 
 
 def kill(world: Any) -> None:
-    """The store crashes: nobody is told of it beforehand."""
-    task = next(task for task in world.sandbox.status()["tasks"] if task["family"] == "wwhd-backend")
-    (pid,) = [container["pid"] for container in task["containers"] if container["name"] == "qdrant"]
-    os.kill(pid, signal.SIGKILL)
-    world.until(lambda: not Path(f"/proc/{pid}/exe").exists(), "the store's end")
+    """The store crashes: nobody is told of it beforehand. Comes back when the sandbox has noticed."""
+
+    def store() -> dict[str, Any]:
+        task = next(task for task in world.sandbox.status()["tasks"] if task["family"] == "wwhd-backend")
+        found: dict[str, Any] = next(one for one in task["containers"] if one["name"] == "qdrant")
+        return found
+
+    os.kill(store()["pid"], signal.SIGKILL)
+    world.until(lambda: store()["last_status"] == "STOPPED", "the store's end")
 
 
 @pytest.mark.parametrize("end", ["", "stop", "kill"])
