@@ -9,13 +9,13 @@ A.1): 300 s by default, although a target that is not healthy has no requests to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 
-__all__ = ["DELAY_LIMIT", "delay_problems", "read_delay", "write_delay"]
+__all__ = ["DELAY_LIMIT", "delay_problems", "differing_delays", "read_delay", "write_delay"]
 
 _ATTRIBUTE = "deregistration_delay.timeout_seconds"
 # Seconds; what ModifyTargetGroupAttributes takes (facts.md I).
@@ -36,6 +36,14 @@ def read_delay(aws: Aws, *, arn: str) -> int | None:
     values = {entry["Key"]: entry["Value"] for entry in answer.get("Attributes", [])}
     delay = values.get(_ATTRIBUTE)
     return int(delay) if delay is not None else None
+
+
+def differing_delays(aws: Aws, wanted: Mapping[str, int]) -> Iterator[tuple[str, int | None, int]]:
+    """(target group, its delay, the wanted one) of those that are not so yet; each is read when its turn comes."""
+    for arn, seconds in wanted.items():
+        before = read_delay(aws, arn=arn)
+        if before != seconds:
+            yield arn, before, seconds
 
 
 def write_delay(aws: Aws, *, arn: str, seconds: int) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import Claim, claims_in
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import read_delay, write_delay
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import differing_delays, write_delay
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import scale
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
@@ -158,10 +158,7 @@ def _lengthen_drain(
     """Put the deregistration delays back: what was changed ({before, after} by target group), and what could not be."""
     changed: dict[str, dict[str, int | None]] = {}
     failed: list[OperationFailed] = []
-    for arn, seconds in wanted.deregistration_delays.items():
-        before = read_delay(aws, arn=arn)
-        if before == seconds:
-            continue
+    for arn, before, seconds in differing_delays(aws, wanted.deregistration_delays):
         if not check_mode:
             # Minutes may have passed since the claim was looked at: the delay may be another run's by now.
             found = find_service(aws, cluster=wanted.cluster, service=wanted.service)

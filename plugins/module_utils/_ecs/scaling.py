@@ -19,7 +19,11 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import servic
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claiming import claim_exclusively
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import read_delay, write_delay
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import (
+    differing_delays,
+    read_delay,
+    write_delay,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.exactly_once import exactly_once
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
@@ -356,10 +360,7 @@ class _Scaling:
 
     def shorten_drain(self, delays: Mapping[str, int]) -> None:
         """Set the deregistration delays, as far as that goes: a drain that takes longer harms nothing but the time."""
-        for arn, seconds in delays.items():
-            before = read_delay(self.aws, arn=arn)
-            if before == seconds:
-                continue
+        for arn, before, seconds in differing_delays(self.aws, delays):
             try:
                 if not self.check_mode:
                     self._write_delay(arn, seconds)
