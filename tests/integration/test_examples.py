@@ -22,16 +22,12 @@ from typing import Any
 
 import pytest
 import yaml
-from integration.plays import play
+from integration.plays import MODULES, play
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import place
 from sandbox import world
 from sandbox.client import Sandbox
 
-# unlock_report is the role's own: its example needs the result of a run (tests/integration/report has runs).
-MODULES = sorted(
-    path for path in (Path(__file__).parents[2] / "plugins" / "modules").glob("*.py") if path.stem != "unlock_report"
-)
 CLEANER = "clear-qdrant-locks"
 
 

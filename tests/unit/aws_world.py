@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Answer, Fault
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Answer, Fault, RecordedAws
 
 __all__ = [
     "CLUSTER",
@@ -20,6 +21,7 @@ __all__ = [
     "World",
     "definition",
     "event",
+    "run_on",
     "task",
     "task_arn",
 ]
@@ -270,3 +272,12 @@ class World:
             return {"events": [], "nextBackwardToken": "end"}
         events = [{"message": line, "timestamp": 0} for line in lines[-params["limit"] :]]
         return {"events": events, "nextBackwardToken": "more"}
+
+
+def run_on(
+    world: World, main: Callable[..., None], *, clock: FakeClock | None = None, check: bool = False, **args: Any
+) -> tuple[Outcome, RecordedAws]:
+    """The module of this `main`, run on the world's service, and the calls that it made."""
+    given = {"cluster": CLUSTER, "service": SERVICE, **args}
+    with RecordedAws(world.script()) as aws:
+        return run_module(main, given, aws=aws, clock=clock or FakeClock(), check=check), aws

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_redeploy import main
-from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import CLUSTER, SERVICE, World, event, task
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import World, event, run_on, task
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import RecordedAws
 
 __all__ = ["NEW", "PANIC", "completed", "crash", "redeploy", "rolling", "says"]
@@ -18,11 +18,7 @@ PANIC = "IO error: While lock file: ./storage/collections/X/0/segments/U/LOCK: R
 def redeploy(
     world: World, *, clock: FakeClock | None = None, check: bool = False, **args: Any
 ) -> tuple[Outcome, RecordedAws]:
-    with RecordedAws(world.script()) as aws:
-        outcome = run_module(
-            main, {"cluster": CLUSTER, "service": SERVICE, **args}, aws=aws, clock=clock or FakeClock(), check=check
-        )
-        return outcome, aws
+    return run_on(world, main, clock=clock, check=check, **args)
 
 
 def rolling(world: World) -> None:

@@ -8,16 +8,15 @@ import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_info import main
 from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
-    CLUSTER,
     DEPLOYMENT,
     GROUP,
-    SERVICE,
     World,
     event,
+    run_on,
     task,
     task_arn,
 )
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
 
 PANIC = (
@@ -30,9 +29,7 @@ PANIC = (
 def info(
     world: World, *, check: bool = False, clock: FakeClock | None = None, **args: Any
 ) -> tuple[Outcome, RecordedAws]:
-    given = {"cluster": CLUSTER, "service": SERVICE, **args}
-    with RecordedAws(world.script()) as aws:
-        return run_module(main, given, aws=aws, check=check, clock=clock or FakeClock()), aws
+    return run_on(world, main, clock=clock, check=check, **args)
 
 
 def healthy_world() -> World:

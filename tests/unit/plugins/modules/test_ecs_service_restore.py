@@ -18,8 +18,14 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import place
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import held_by_another
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_restore import main
-from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import CLUSTER, GROUP, SERVICE, World, task, task_arn
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
+    GROUP,
+    World,
+    run_on,
+    task,
+    task_arn,
+)
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
 
 CLAIM = {
@@ -40,9 +46,7 @@ def claimed(world: World) -> World:
 
 
 def restore(world: World, clock: FakeClock | None = None, **args: Any) -> tuple[Outcome, RecordedAws]:
-    with RecordedAws(world.script()) as aws:
-        given = {"cluster": CLUSTER, "service": SERVICE, "claim": CLAIM, "remove_tags": KEYS, **args}
-        return run_module(main, given, aws=aws, clock=clock or FakeClock()), aws
+    return run_on(world, main, clock=clock, **{"claim": CLAIM, "remove_tags": KEYS, **args})
 
 
 def writes(aws: RecordedAws) -> list[str]:

@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_scale import main
-from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import CLUSTER, GROUP, SERVICE, World, task, task_arn
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
+from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
+    CLUSTER,
+    GROUP,
+    SERVICE,
+    World,
+    run_on,
+    task,
+    task_arn,
+)
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
 
 SWITCHES = ("dynamic_scaling_in_suspended", "dynamic_scaling_out_suspended", "scheduled_scaling_suspended")
@@ -27,11 +35,7 @@ STOPPING: dict[str, Any] = {
 def scale(
     world: World, *, clock: FakeClock | None = None, check: bool = False, **args: Any
 ) -> tuple[Outcome, RecordedAws]:
-    with RecordedAws(world.script()) as aws:
-        outcome = run_module(
-            main, {"cluster": CLUSTER, "service": SERVICE, **args}, aws=aws, clock=clock or FakeClock(), check=check
-        )
-        return outcome, aws
+    return run_on(world, main, clock=clock, check=check, **args)
 
 
 def writes(aws: RecordedAws) -> list[str]:
