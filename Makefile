@@ -22,7 +22,7 @@ sandbox: setup ## start the sandbox that -e env=local talks to (stop it: .venv/b
 	@$(PY) -m sandbox up
 
 test: setup ## everything: lint, ansible-test sanity, molecule, unit and integration tests
-	@$(CHECK) lint sanity molecule tests
+	@$(CHECK) lint+sanity+molecule tests
 
 lint: setup ## ruff, mypy, ansible-lint, changelog
 	@$(CHECK) lint
