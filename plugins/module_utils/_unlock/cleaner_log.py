@@ -163,12 +163,12 @@ def _pruned_sentences(report: Mapping[str, Any]) -> list[str]:
     pruned = (report["summary"] or {}).get("pruned")
     if not isinstance(pruned, dict):
         return []
-    names, folders = ", ".join(map(str, pruned.get("patterns", []))), pruned.get("folders")
+    names, folders = " or ".join(map(str, pruned.get("patterns", []))), pruned.get("folders")
     if not folders:
         return [f"No folder was called {names}, so qdrant_unlock_prune_patterns left nothing out."]
     return [
-        f"{folders} folder{'' if folders == 1 else 's'} called {names} were not looked into, as"
-        " qdrant_unlock_prune_patterns says."
+        f"{folders} {'folder' if folders == 1 else 'folders'} called {names} {'was' if folders == 1 else 'were'} not looked"
+        " into, as qdrant_unlock_prune_patterns says."
     ]
 
 
