@@ -166,10 +166,8 @@ def _pruned_sentences(report: Mapping[str, Any]) -> list[str]:
     names, folders = " or ".join(map(str, pruned.get("patterns", []))), pruned.get("folders")
     if not folders:
         return [f"No folder was called {names}, so qdrant_unlock_prune_patterns left nothing out."]
-    return [
-        f"{folders} {'folder' if folders == 1 else 'folders'} called {names} {'was' if folders == 1 else 'were'} not looked"
-        " into, as qdrant_unlock_prune_patterns says."
-    ]
+    what = "folder was" if folders == 1 else "folders were"
+    return [f"{folders} {what} not looked into, being called {names}, as qdrant_unlock_prune_patterns says."]
 
 
 def exit_code_sentence(exit_code: int | None) -> str | None:
