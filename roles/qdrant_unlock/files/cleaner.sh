@@ -248,8 +248,12 @@ progress() {
         done
         set -f
         cd / || return
-        progress_folder=${progress_folder#"$CLEANER_ROOT"}
-        json "${progress_folder:-/}"
+        # With nothing open it has seen everything, and waits for the last locks to be judged.
+        if [ -n "$progress_folder" ]; then
+            progress_folder=${progress_folder#"$CLEANER_ROOT"}
+            progress_folder=", now in ${progress_folder:-/}"
+        fi
+        json "$progress_folder"
         printf 'progress %s %s\n' "$progress_seconds" "$json"
     done 2>/dev/null
 }
@@ -400,7 +404,7 @@ started=$(date +%s)
                 ;;
             'progress '*)
                 line=${line#progress }
-                line="{\"progress\":\"looking for ${line%% *} s, lock files so far: $found, now in ${line#* \"}}"
+                line="{\"progress\":\"looking for ${line%% *} s, lock files so far: $found${line#* \"}}"
                 ;;
             'find ended with 129' | 'find ended with 130' | 'find ended with 143')
                 ended=yes cut_off=yes
