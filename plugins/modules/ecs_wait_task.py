@@ -65,6 +65,12 @@ options:
       - It is shown where the module's progress is; with O(logs=false) there is nothing to show.
     type: bool
     default: true
+  live_logs_key:
+    description:
+      - Shows only lines that are JSON objects with a text under this key, and of them the text, as O(live_logs) shows a
+        whole line. It is for programs that print one JSON object a line, and say now and then where they are.
+      - The output is then read each ten seconds only.
+    type: str
   log_lines:
     description:
       - How many of a container's last lines an error message shows, each cut at 1000 characters; of five containers at
@@ -325,6 +331,7 @@ def main(clock: Clock | None = None, listener: Listener | None = None) -> None:
             "success_codes": {"type": "list", "elements": "int", "default": [0]},
             "logs": {"type": "bool", "default": True},
             "live_logs": {"type": "bool", "default": True},
+            "live_logs_key": {"type": "str", "no_log": False},
             "log_lines": {"type": "int", "default": 20},
             "log_end": {"type": "str"},
             "stop_on_timeout": {"type": "bool", "default": False},
@@ -340,7 +347,8 @@ def main(clock: Clock | None = None, listener: Listener | None = None) -> None:
             spec=_spec(module),
             region=module.region,
             clock=clock,
-            listener=listener or operator_who_listens(lines=module.params["live_logs"]),
+            listener=listener
+            or operator_who_listens(lines=module.params["live_logs"], key=module.params["live_logs_key"]),
         )
         warn_of(result["log_notes"])
         return result

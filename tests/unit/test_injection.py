@@ -30,13 +30,14 @@ PIECES = [
 texts = st.one_of(st.lists(st.sampled_from(PIECES), max_size=5).map("".join), st.text(max_size=30))
 SCALARS = ["region", "cluster", "service", "image", "family", "scan_path", "log_group", "log_stream_prefix",
            "execution_role_arn", "task_role_arn", "file_system_id", "access_point_id"]  # fmt: skip
-LISTS = ["lock_patterns", "subnets", "security_groups", "guard_clusters"]
+LISTS = ["lock_patterns", "prune_patterns", "subnets", "security_groups", "guard_clusters"]
 # Where a value may be seen again, and nowhere else.
 HOMES = {
     "image": "containerDefinitions.image",
     "family": "family",
     "scan_path": "environment.value",
     "lock_patterns": "environment.value",
+    "prune_patterns": "environment.value",
     "log_group": "options.awslogs-group",
     "log_stream_prefix": "options.awslogs-stream-prefix",
     "execution_role_arn": "executionRoleArn",
@@ -117,7 +118,7 @@ def test_a_list_is_refused_or_arrives_as_it_is(name: str, values: list[str]) -> 
         return
     found = sent(plan(options))
     assert {path: text for path, text in leaves(found) if "command" in path} == PLAIN
-    if name == "lock_patterns":
+    if name in ("lock_patterns", "prune_patterns"):
         # One a line: none of them has a line break, or one pattern would become two.
         (patterns,) = (text for path, text in leaves(found) if text == "\n".join(values))
         assert patterns.splitlines() == values

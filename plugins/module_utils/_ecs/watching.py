@@ -8,6 +8,7 @@ Private to wwhd.qdrant_ops.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +28,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import Changes, is_heard, say
 
-__all__ = ["Listener", "Look", "WaitFor", "Watch", "operator_who_listens"]
+__all__ = ["Listener", "Look", "WaitFor", "Watch", "operator_who_listens", "text_of"]
 
 # A guard is looked at in these states, each once, and every so many seconds: a task may act from RUNNING on.
 _ABOUT_TO_ACT = frozenset({"ACTIVATING", "RUNNING"})
@@ -35,6 +36,8 @@ _GUARD_EVERY = 5.0
 # CloudWatch answers some 25 GetLogEvents a second for a whole account; beside a wait, the streams take turns.
 _STREAMS_A_LOOK = 8
 _PAGES_A_LOOK = 4
+# Who wants only what comes now and then need not be asked for at each look, nor before there can be anything.
+_KEYED_EVERY = 10.0
 _PRINTS_FROM = frozenset({"RUNNING", "STOPPED"})
 
 
@@ -44,21 +47,41 @@ class Listener:
     `on_change(text)` each change of a task's state. Without a listener, output is read at the end only.
 
     Where several tasks are awaited, `container` is `<task id>/<container>`. Without `lines` the output is not read
-    before the end.
+    before the end. `every` is how many seconds pass before the first read of a stream and between two of them.
     """
 
     on_line: Callable[[str, str], None] = lambda container, text: None
     on_change: Callable[[str], None] = lambda text: None
     lines: bool = True
+    every: float = 0.0
 
 
-def operator_who_listens(*, lines: bool) -> Listener | None:
-    """The operator of the playbook, where progress is shown; None where nobody would see it."""
+def operator_who_listens(*, lines: bool, key: str | None = None) -> Listener | None:
+    """The operator of the playbook, where progress is shown; None where nobody would see it.
+
+    With `key`, only lines that are JSON objects with a text of that name are shown, and of them the text.
+    """
     if not is_heard():
         return None
     if not lines:
         return Listener(on_change=say, lines=False)
-    return Listener(on_line=lambda container, text: say(f"[{container}] {text}", always=True), on_change=say)
+
+    def show(container: str, text: str) -> None:
+        shown = text if key is None else text_of(text, key)
+        if shown is not None:
+            say(f"[{container}] {shown}", always=True)
+
+    return Listener(on_line=show, on_change=say, every=0.0 if key is None else _KEYED_EVERY)
+
+
+def text_of(line: str, key: str) -> str | None:
+    """The text that a line of JSON has under `key`, if it is one and has it."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    found = entry.get(key) if isinstance(entry, dict) else None
+    return found if isinstance(found, str) else None
 
 
 @dataclass(frozen=True)
@@ -144,6 +167,10 @@ class Watch:
             for reader in [self.readers(task).get(str(container.get("name")))]
             if reader is not None and not reader.closed
         ]
+        now = self.clock.monotonic()
+        every = self.listener.every if self.listener else 0.0
+        if every:
+            printing = [reader for reader in printing if now - self._read_at.setdefault(reader.stream, now) >= every]
         printing.sort(key=lambda reader: self._read_at.get(reader.stream, 0.0))
         for reader in printing[:_STREAMS_A_LOOK]:
             self._read_at[reader.stream] = self.clock.monotonic()

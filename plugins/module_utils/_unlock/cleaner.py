@@ -87,12 +87,20 @@ def definition(
 
 
 def overrides(
-    *, scan_path: str, patterns: Sequence[str], mode: str, held: str, held_timeout: int, run_id: str
+    *,
+    scan_path: str,
+    patterns: Sequence[str],
+    mode: str,
+    held: str,
+    held_timeout: int,
+    run_id: str,
+    prune: Sequence[str] = (),
 ) -> dict[str, Any]:
     """RunTask's overrides: plain environment values, which the script never hands to a shell's parser."""
     values = {
         "CLEANER_SCAN": scan_path,
         "CLEANER_PATTERNS": "\n".join(patterns),
+        "CLEANER_PRUNE": "\n".join(prune),
         "CLEANER_MODE": mode,
         "CLEANER_HELD": held,
         "CLEANER_HELD_TIMEOUT": str(held_timeout if held == "wait" else 0),

@@ -62,6 +62,8 @@ def cleaner_report(lines: Iterable[str]) -> dict[str, Any]:
             elif line not in seen:
                 files.append(entry)
             seen.add(line)
+        elif isinstance(entry, dict) and entry.keys() == {"progress"}:
+            continue  # was for whoever watched
         elif isinstance(entry, dict) and isinstance(entry.get("note"), str):
             notes.append(_shown(entry["note"]))
         elif line.strip():
@@ -123,7 +125,8 @@ def lock_sentences(
         kept = len(locks["found"]) - len(locks["held"]) - len(free)
         return [
             f"{len(locks['found'])} lock files found: {len(locks['held'])} held, {len(free)} free,"
-            f" {kept} not lock files by the rule. Nothing in the store was changed, and nothing was stopped."
+            f" {kept} not lock files by the rule. Nothing in the store was changed, and nothing was stopped.",
+            *_pruned_sentences(report),
         ]
     removed = locks["removed"]
     forced = sum(1 for lock in removed if lock["was_held"])
@@ -135,6 +138,7 @@ def lock_sentences(
         + (f", {len(locks['kept'])} kept" if locks["kept"] else "")
         + "."
     ]
+    sentences += _pruned_sentences(report)
     counts = {"removed": len(removed), "held": len(locks["held"]), "found": len(locks["found"])}
     lost = [
         f"{counted} were {action}"
@@ -152,6 +156,18 @@ def lock_sentences(
             " lives."
         )
     return sentences
+
+
+def _pruned_sentences(report: Mapping[str, Any]) -> list[str]:
+    """What was left out by the operator's word: of a lock in there nothing is known."""
+    pruned = (report["summary"] or {}).get("pruned")
+    if not isinstance(pruned, dict):
+        return []
+    names, folders = " or ".join(map(str, pruned.get("patterns", []))), pruned.get("folders")
+    if not folders:
+        return [f"No folder was called {names}, so qdrant_unlock_prune_patterns left nothing out."]
+    what = "folder was" if folders == 1 else "folders were"
+    return [f"{folders} {what} not looked into, being called {names}, as qdrant_unlock_prune_patterns says."]
 
 
 def exit_code_sentence(exit_code: int | None) -> str | None:

@@ -16,7 +16,10 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._health.expectations import parse_expectations
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.expected import parse_expected
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.patterns import faults_of_pattern
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.patterns import (
+    faults_of_pattern,
+    faults_of_prune_pattern,
+)
 
 __all__ = ["DEFAULT_TIMEOUTS", "faults_of_inputs", "normalised", "timeouts_of"]
 
@@ -89,7 +92,7 @@ def normalised(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in _BOOLEAN:
         if name in result:
             result[name] = boolean(result[name], strict=False)
-    for name in (*_LISTS, "lock_patterns"):
+    for name in (*_LISTS, "lock_patterns", "prune_patterns"):
         if name in result:
             result[name] = _as_list(result[name])
     if isinstance(result.get("timeouts"), Mapping):
@@ -123,6 +126,8 @@ def faults_of_inputs(
         faults.append(f"{PREFIX}lock_patterns is empty: name the lock files, such as LOCK.")
     for pattern in patterns:
         faults.extend(faults_of_pattern(pattern))
+    for pattern in options.get("prune_patterns", []):
+        faults.extend(faults_of_prune_pattern(pattern))
     return faults
 
 

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lock patterns: which are accepted, and whether one could match a file that Qdrant needs.
+"""Name patterns: which are accepted, whether one of locks could match a file that Qdrant needs, and whether one of
+folders to leave out could match a folder in which Qdrant's locks lie.
 
 Private to wwhd.qdrant_ops. Pure.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-__all__ = ["faults_of_pattern", "intersect"]
+__all__ = ["faults_of_pattern", "faults_of_prune_pattern", "intersect"]
 
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-*?[]!")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -35,6 +36,10 @@ _NEEDED = (
     "deleted.dat <x>.db <x>.db-wal <x>.db-shm storage.sqlite <x>.sqlite <x>.sqlite-wal <x>.sqlite-shm <x>.snapshot "
     ".qdrant-initialized .nfs<h>"
 ).split()
+
+# The folders on the way to Qdrant's locks (facts.md F.2), but for collections, which may have any name and which the
+# cleaner never leaves out. A shard is a number, a segment a UUID.
+_WAY_TO_LOCKS = "collections segments payload_index <n> <h>-<h>-<h>-<h>-<h>".split()
 
 _PLACEHOLDERS = {"<n>": (_DIGITS, _DIGITS), "<h>": (_HEX, _HEX), "<x>": (_NAME - {"."}, _NAME)}
 
@@ -121,27 +126,49 @@ def intersect(left: Sequence[_Token], right: Sequence[_Token]) -> str | None:
     return None
 
 
-def faults_of_pattern(pattern: str) -> list[str]:
-    """What is wrong with a pattern, as sentences; an empty list means that it is safe to use."""
-    shown = repr(pattern)
+def _tokens_or_fault(pattern: str, *, what: str, variable: str) -> tuple[list[_Token], str | None]:
+    """The tokens of a pattern, or the sentence that says what is wrong with its form."""
+    shown = f"The {what} pattern {pattern!r}"
     if not pattern:
-        return ["qdrant_unlock_lock_patterns has an empty pattern: leave it out."]
+        return [], f"{variable} has an empty pattern: leave it out."
     if "/" in pattern:
-        return [
-            f"The lock pattern {shown} has a slash: patterns match file names only;"
+        return [], (
+            f"{shown} has a slash: patterns match {'file' if what == 'lock' else 'folder'} names only;"
             " set qdrant_unlock_scan_path to look in one folder."
-        ]
+        )
     strange = sorted(set(pattern) - _ALLOWED)
     if strange:
-        return [
-            f"The lock pattern {shown} has {', '.join(repr(char) for char in strange)} in it:"
+        return [], (
+            f"{shown} has {', '.join(repr(char) for char in strange)} in it:"
             " use letters, digits, and . _ - * ? [ ] ! only."
-        ]
+        )
     tokens = _glob_tokens(pattern)
     if tokens is None:
-        return [
-            f"The lock pattern {shown} has a [ that is not closed, or a second [ within it: close it or leave it out."
-        ]
+        return [], f"{shown} has a [ that is not closed, or a second [ within it: close it or leave it out."
+    return tokens, None
+
+
+def faults_of_prune_pattern(pattern: str) -> list[str]:
+    """What is wrong with a pattern of folders that are not looked into; empty if it misses no lock of Qdrant's."""
+    tokens, fault = _tokens_or_fault(pattern, what="prune", variable="qdrant_unlock_prune_patterns")
+    if fault:
+        return [fault]
+    for family in _WAY_TO_LOCKS:
+        example = intersect(tokens, _family_tokens(family))
+        if example is not None:
+            return [
+                f"The prune pattern {pattern!r} could match a folder in which Qdrant's locks lie, such as {example}:"
+                " name the folders to leave out more closely, such as snapshots or vector_storage*."
+            ]
+    return []
+
+
+def faults_of_pattern(pattern: str) -> list[str]:
+    """What is wrong with a pattern, as sentences; an empty list means that it is safe to use."""
+    tokens, fault = _tokens_or_fault(pattern, what="lock", variable="qdrant_unlock_lock_patterns")
+    if fault:
+        return [fault]
+    shown = repr(pattern)
     for family in _NEEDED:
         example = intersect(tokens, _family_tokens(family))
         if example is not None:

@@ -430,5 +430,6 @@ def make_plan(
             held=held,
             held_timeout=held_timeout,
             run_id=run_id,
+            prune=[str(pattern) for pattern in options.get("prune_patterns") or []],
         )
     return plan

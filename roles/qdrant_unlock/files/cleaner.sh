@@ -10,13 +10,15 @@
 #   CLEANER_ROOT          where the volume is mounted, such as /data
 #   CLEANER_SCAN          the folder to look in, as an absolute path within the volume: / is all of it
 #   CLEANER_PATTERNS      file name patterns, one a line
+#   CLEANER_PRUNE         name patterns of folders that are not looked into, one a line; may be empty
 #   CLEANER_MODE          unlock: remove; inspect: look only (works on a read-only mount)
 #   CLEANER_HELD          what to do with a lock that is held: wait, fail, or delete (unlock only)
 #   CLEANER_HELD_TIMEOUT  how many seconds to wait, in all, for held locks to be let go
 #   CLEANER_RUN_ID        goes into the summary
 #
 # It prints one JSON object a file, {"path", "action": "removed"|"held"|"kept"|"free"|"error", "why", ...}, what its tools
-# complained about as {"note"}, and as its last line {"summary": {...}}; nothing else, whatever the files are called.
+# complained about as {"note"}, each ten seconds where it is as {"progress"}, and as its last line {"summary": {...}};
+# nothing else, whatever the files are called.
 # Paths are relative to the volume; a byte that is no UTF-8 is told as \udcXX. Exit codes: 0 done, 2 wrong input, 3 locks
 # are still held, 4 something could not be read, probed or removed, 5 the image lacks a tool, 143 it was told to stop.
 #
@@ -226,7 +228,41 @@ judge() {
     fi
 }
 
-# find starts this script again, for many files at once, with `judge` in the place of its name.
+# progress PID: says each ten seconds how far the search has come, until it is ended. The shell PID has find as its child,
+# and what find has open is where it is: neither costs a process, nor anything for each file.
+progress() {
+    progress_seconds=0
+    while sleep 1 >/dev/null 4>&- && alive && [ -d "/proc/$1" ]; do
+        progress_seconds=$((progress_seconds + 1))
+        [ $((progress_seconds % 10)) -eq 0 ] || continue
+        progress_folder= progress_children=
+        read -r progress_children <"/proc/$1/task/$1/children" || :
+        set +f
+        for progress_child in $progress_children; do
+            for progress_open in "/proc/$progress_child/fd"/*; do
+                cd -P -- "$progress_open" || continue
+                case $PWD in
+                    "$CLEANER_START" | "$CLEANER_START"/*) [ "${#PWD}" -lt "${#progress_folder}" ] || progress_folder=$PWD ;;
+                esac
+            done
+        done
+        set -f
+        cd / || return
+        # With nothing open it has seen everything, and waits for the last locks to be judged.
+        if [ -n "$progress_folder" ]; then
+            progress_folder=${progress_folder#"$CLEANER_ROOT"}
+            progress_folder=", now in ${progress_folder:-/}"
+        fi
+        json "$progress_folder"
+        printf 'progress %s %s\n' "$progress_seconds" "$json"
+    done 2>/dev/null
+}
+
+# find starts this script again, for many files at once, with `judge` in the place of its name, or `pruned`.
+if [ "$0" = pruned ]; then
+    printf 'pruned %s\n' "$#"
+    exit 0
+fi
 if [ "$0" = judge ]; then
     trap 'stopping=1' TERM INT HUP
     for candidate in "$@"; do
@@ -248,7 +284,7 @@ refuse() { # refuse CODE SENTENCE
 }
 
 : "${CLEANER_ROOT:=/data}" "${CLEANER_SCAN:=/}" "${CLEANER_PATTERNS:=}" "${CLEANER_MODE:=inspect}"
-: "${CLEANER_HELD:=fail}" "${CLEANER_HELD_TIMEOUT:=0}" "${CLEANER_RUN_ID:=}" "${CLEANER_SCRIPT:=}"
+: "${CLEANER_HELD:=fail}" "${CLEANER_HELD_TIMEOUT:=0}" "${CLEANER_RUN_ID:=}" "${CLEANER_SCRIPT:=}" "${CLEANER_PRUNE:=}"
 CLEANER_ROOT=${CLEANER_ROOT%/}
 
 [ -n "$CLEANER_SCRIPT" ] || refuse 2 'CLEANER_SCRIPT is not set'
@@ -277,18 +313,38 @@ CLEANER_PID=$$
 CLEANER_DEADLINE=$(($(date +%s) + CLEANER_HELD_TIMEOUT))
 export CLEANER_ROOT CLEANER_START CLEANER_MODE CLEANER_HELD CLEANER_DEADLINE CLEANER_SCRIPT CLEANER_PID
 
-# The patterns become find's own arguments: -name A -o -name B ...
+# What matches every path below the first folder and not that folder itself: as many characters as it has, and more.
+below= rest=$CLEANER_START
+while [ -n "$rest" ]; do
+    below=$below\? rest=${rest#?}
+done
+
+# The patterns become find's own arguments: -name A -o -name B ... A folder that is not looked into is never a collection
+# or a segment, whatever those are called.
 newline='
 '
 old_ifs=$IFS
 IFS=$newline
 set --
+prune=
+for pattern in $CLEANER_PRUNE; do
+    if [ -z "$prune" ]; then set -- -type d -path "$below/*" '('; else set -- "$@" -o; fi
+    set -- "$@" -name "$pattern" ! -path "*/collections/$pattern" ! -path "*/segments/$pattern"
+    IFS=$old_ifs
+    json "$pattern"
+    IFS=$newline
+    prune=${prune:+$prune,}$json
+done
+[ -z "$prune" ] || set -- "$@" ')' -prune -exec sh -c 'eval "$CLEANER_SCRIPT"' pruned '{}' + -o
+patterns=
 for pattern in $CLEANER_PATTERNS; do
-    [ $# -eq 0 ] || set -- "$@" -o
+    if [ -z "$patterns" ]; then set -- "$@" '('; else set -- "$@" -o; fi
     set -- "$@" -name "$pattern"
+    patterns=yes
 done
 IFS=$old_ifs
-[ $# -gt 0 ] || refuse 2 'CLEANER_PATTERNS is empty'
+[ -n "$patterns" ] || refuse 2 'CLEANER_PATTERNS is empty'
+set -- "$@" ')'
 
 # A container is told to stop by a SIGTERM to this shell alone, which as PID 1 has no default action for it: without a
 # trap the removals would go on until the SIGKILL. All that it started is in its process group, where it leads one, and it
@@ -310,18 +366,28 @@ started=$(date +%s)
 # No file name can forge a status line: the lines about files are JSON, in which a newline is escaped. What find and the
 # shells complain about has names in it as they are, and so never reaches the log unescaped.
 {
-    trap : TERM INT HUP # find is ended by it; but whoever it leaves behind still has something to say to us
-    # The text comes through the environment here as well: find would replace any {} in an argument.
-    complaints=$(find "$CLEANER_START" -xdev \( "$@" \) -exec sh -c 'eval "$CLEANER_SCRIPT"' judge {} + 2>&1 >&4)
-    ended=$?
-    [ -z "$complaints" ] || printf '%s\n' "$complaints" | while IFS= read -r line; do
-        json "$line"
-        printf '{"note":%s}\n' "$json"
-    done
-    printf 'find ended with %s\n' "$ended"
+    trap : TERM INT HUP
+    {
+        trap : TERM INT HUP # find is ended by it; but whoever it leaves behind still has something to say to us
+        read -r searcher _ </proc/self/stat
+        progress "$searcher" >&4 &
+        ticker=$!
+        # The text comes through the environment here as well: find would replace any {} in an argument.
+        find "$CLEANER_START" -xdev "$@" -exec sh -c 'eval "$CLEANER_SCRIPT"' judge {} + 2>&1 >&4
+        ended=$?
+        kill "$ticker"
+        wait "$ticker"
+        printf 'find ended with %s\n' "$ended" >&4
+    } 2>/dev/null | {
+        trap '' TERM INT HUP
+        while IFS= read -r line || [ -n "$line" ]; do
+            json "$line"
+            printf '{"note":%s}\n' "$json"
+        done >&4
+    }
 } 4>&1 | {
     trap '' TERM INT HUP # it tells what was done until the last of the others has ended
-    found=0 removed=0 held=0 kept=0 free=0 errors=0 ended= cut_off=
+    found=0 removed=0 held=0 kept=0 free=0 errors=0 pruned=0 ended= cut_off=
     while IFS= read -r line; do
         case $line in
             'find ended with 0')
@@ -331,6 +397,14 @@ started=$(date +%s)
             'cut off')
                 cut_off=yes
                 continue
+                ;;
+            'pruned '*)
+                pruned=$((pruned + ${line#pruned }))
+                continue
+                ;;
+            'progress '*)
+                line=${line#progress }
+                line="{\"progress\":\"looking for ${line%% *} s, lock files so far: $found${line#* \"}}"
                 ;;
             'find ended with 129' | 'find ended with 130' | 'find ended with 143')
                 ended=yes cut_off=yes
@@ -356,10 +430,11 @@ started=$(date +%s)
     if [ -z "$ended" ] || [ -n "$cut_off" ]; then
         code=143 cut_off=',"error":"it was stopped before it had looked at everything"'
     fi
+    [ -z "$prune" ] || prune=",\"pruned\":{\"folders\":$pruned,\"patterns\":[$prune]}"
     json "$CLEANER_RUN_ID"
     printf '{"summary":{"run_id":%s,"mode":"%s","exit_code":%s,"found":%s,"removed":%s,"held":%s,"kept":%s,"free":%s,"errors":%s,"seconds":%s%s}}\n' \
         "$json" "$CLEANER_MODE" "$code" "$found" "$removed" "$held" "$kept" "$free" "$errors" \
-        $(($(date +%s) - started)) "$cut_off"
+        $(($(date +%s) - started)) "$prune$cut_off"
     exit "$code"
 } &
 reader=$!

@@ -84,7 +84,8 @@ class Run:
         assert self.noise.replace("Terminated\n", "") == ""
         assert [set(line) for line in self.lines].count({"summary"}) == 1
         assert all(
-            line.keys() in ({"note"}, {"summary"}) or {"path", "action", "why"} <= set(line) for line in self.lines
+            line.keys() in ({"note"}, {"progress"}, {"summary"}) or {"path", "action", "why"} <= set(line)
+            for line in self.lines
         )
         counts = [*self.actions().values()]
         tree_errors = self.notes.count("part of the tree could not be read")

@@ -66,7 +66,7 @@ def test_nothing_that_the_cleaner_is_told_is_executed(shell: str, seed: int, tmp
     )["containerDefinitions"][0]  # fmt: skip
     told = cleaner.overrides(
         scan_path=f"/{scan}", patterns=["*.lock", words(rng), words(rng)], mode="unlock", held="fail", held_timeout=0,
-        run_id=words(rng),
+        run_id=words(rng), prune=[words(rng), words(rng)],
     )["containerOverrides"][0]  # fmt: skip
     values = {entry["name"]: entry["value"] for entry in [*made["environment"], *told["environment"]]}
     done = subprocess.run(

@@ -73,6 +73,8 @@ def test_good_variables_have_no_fault() -> None:
         ({"health_json": {"a..b": 1}}, "qdrant_unlock_health_json is wrong: json: "),
         ({"lock_patterns": []}, "qdrant_unlock_lock_patterns is empty"),
         ({"lock_patterns": ["*"]}, "could match a file"),
+        ({"prune_patterns": ["segments"]}, "The prune pattern 'segments' could match a folder"),
+        ({"prune_patterns": "snapshots,seg*"}, "The prune pattern 'seg*' could match a folder"),
     ],
 )
 def test_each_fault_is_one_sentence_that_names_it(changes: dict[str, Any], said: str) -> None:

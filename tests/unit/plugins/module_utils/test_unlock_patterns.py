@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.patterns import faults_of_pattern
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.patterns import (
+    faults_of_pattern,
+    faults_of_prune_pattern,
+)
 
 SAFE = ["LOCK", "*.lock", "data.mdb.lock", ".lock", "lock.mdb", "?OCK", "*LOCK", "[Ll]ock", "[!a].lock"]
 NEEDED = [
@@ -73,3 +76,36 @@ def test_whatever_matches_a_needed_file_is_refused(pattern: str, name: str) -> N
 @given(st.text(alphabet=string.ascii_letters + "_", min_size=1, max_size=12))
 def test_a_plain_word_before_dot_lock_is_accepted(stem: str) -> None:
     assert faults_of_pattern(f"{stem}.lock") == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["snapshots", "vector_storage*", "vector_index*", "payload_storage*", "wal", "backup-?", "*.deleted"],
+)
+def test_folders_in_which_qdrant_locks_nothing_may_be_left_out(pattern: str) -> None:
+    assert faults_of_prune_pattern(pattern) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("", "qdrant_unlock_prune_patterns has an empty pattern"),
+        ("*", "could match a folder in which Qdrant's locks lie"),
+        ("collections", "such as collections"),
+        ("seg*", "such as segments"),
+        ("payload_*", "such as payload_index"),
+        ("*_index", "such as payload_index"),
+        ("0", "such as 0"),
+        ("[0-9]", "such as"),
+        ("3f2b*", "such as 3f2b"),
+        ("?2b1c0de-0000-4000-8000-00000000000?", "such as"),
+        ("collections/docs", "has a slash: patterns match folder names only"),
+        ("$(id)", "in it"),
+        ("a\nb", "in it"),
+        ("[a", "not closed"),
+    ],
+)
+def test_a_folder_on_the_way_to_a_lock_is_never_left_out(pattern: str, said: str) -> None:
+    faults = faults_of_prune_pattern(pattern)
+    assert len(faults) == 1
+    assert said in faults[0]

@@ -107,6 +107,33 @@ def test_a_line_that_the_log_delivers_twice_counts_once() -> None:
     assert [file["path"] for file in report["files"]] == report["waited"] == ["/a/LOCK"]
 
 
+@pytest.mark.parametrize(
+    ("pruned", "said"),
+    [
+        (None, ""),
+        (
+            {"folders": 0, "patterns": ["wal"]},
+            "No folder was called wal, so qdrant_unlock_prune_patterns left nothing out.",
+        ),
+        ({"folders": 1, "patterns": ["wal"]}, "1 folder was not looked into, being called wal,"),
+        ({"folders": 7, "patterns": ["wal", "snap*"]}, "7 folders were not looked into, being called wal or snap*,"),
+    ],
+)
+@pytest.mark.parametrize("inspect", [True, False])
+def test_folders_that_were_left_out_are_told(pruned: dict[str, Any] | None, said: str, inspect: bool) -> None:
+    progress = json.dumps({"progress": "looking for 10 s, lock files so far: 0, now in /a"})
+    more = {} if pruned is None else {"pruned": pruned}
+    lines = [
+        progress,
+        LINES[1],
+        json.dumps({"summary": {"run_id": "r", "exit_code": 0, "removed": 1, "found": 1, **more}}),
+    ]
+    result = make_result(raw(wait=wait(lines, 0), inspect=inspect))
+    text = " ".join(result["summary"])
+    assert said in text if said else "looked into" not in text
+    assert result["cleaner"]["notes"] == []
+
+
 def test_a_name_that_is_no_text_breaks_nothing() -> None:
     """Two such names stay two, and the result can be printed and stored as UTF-8."""
     lines = [f'{{"path":"/\\udc{byte}.lock","action":"kept","why":"it is a link"}}' for byte in ("80", "ff")]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -501,6 +503,40 @@ def test_output_and_changes_are_told_while_it_runs_each_once_and_in_order() -> N
     assert outcome.result["logs_complete"] is True
     # Nothing is asked of a stream before its container runs.
     assert aws.operations.index("logs:GetLogEvents") > aws.operations.index("ecs:DescribeTaskDefinition")
+
+
+@pytest.mark.parametrize(("lasts", "told"), [(40, ["at ten", "at twenty"]), (8, [])])
+def test_of_lines_with_a_key_the_text_is_told_and_the_log_seldom_read(
+    lasts: int, told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = tmp_path / "heard"
+    heard.touch()
+    monkeypatch.setenv("QDRANT_OPS_PROGRESS_FILE", str(heard))
+    clock = FakeClock()
+    logs = Logs(['{"path": "/a"}', "noise", '["progress"]', '{"progress": {}}'])
+    for at, text in ((10, "at ten"), (20, "at twenty")):
+        if at < lasts:
+            clock.at(at, lambda text=text: logs.pages.append([f'{{"progress": "{text}"}}']))
+
+    def now(_params: dict[str, Any]) -> dict[str, Any]:
+        return seen(task("RUNNING", "RUNNING") if clock.now < lasts else task("STOPPED", "STOPPED", 0, **ENDED))
+
+    script: Script = {
+        "ecs:DescribeTasks": [now],
+        "ecs:DescribeTaskDefinition": [definition()],
+        "logs:GetLogEvents": [logs],
+    }
+    with RecordedAws(script) as aws:
+        outcome = run_module(
+            ecs_wait_task.main, {"cluster": "wwhd-cluster", "tasks": [ARN], "live_logs_key": "progress"}, aws=aws,
+            clock=clock,
+        )  # fmt: skip
+    assert not outcome.failed, outcome.msg
+    texts = [json.loads(line)["text"] for line in heard.read_text().splitlines()]
+    assert [text for text in texts if text.startswith("[cleaner]")] == [f"[cleaner] {text}" for text in told]
+    looks = [index for index, operation in enumerate(aws.operations) if operation == "ecs:DescribeTasks"]
+    early = [operation for operation in aws.operations[: looks[-1]] if operation == "logs:GetLogEvents"]
+    assert len(early) <= 4 * lasts // 10
 
 
 def test_without_a_listener_output_is_read_at_the_end_only() -> None:
