@@ -217,7 +217,6 @@ def permission(facts: Facts, told: str | None = None) -> Narrowed:
 
 def health_check(facts: Facts) -> Narrowed:
     told = _said(facts, "health_check")
-    problems = " ".join(map(str, facts.get("target_problems", [])))
     found = _TARGET_GROUP.search(told)
     group = found.group(0) if found else next(iter(facts.get("target_groups") or []), None)
     command = aws_command(facts, "elbv2", "describe-target-health", "--target-group-arn", str(group)) if group else None
@@ -227,9 +226,7 @@ def health_check(facts: Facts) -> Narrowed:
             because="ECS stopped the task for its container's own check",
             command=_definition(facts, "taskDefinition.containerDefinitions[].[name,healthCheck]"),
         )
-    if "ELB health checks" in told or "target-group" in told or problems:
-        return Narrowed(cause="load_balancer_health_check", because="the load balancer says so", command=command)
-    return Narrowed(cause="health_check_failed", because="ECS says so", command=command)
+    return Narrowed(cause="load_balancer_health_check", because="the load balancer says so", command=command)
 
 
 def capacity(facts: Facts) -> Narrowed:
