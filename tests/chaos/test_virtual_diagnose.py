@@ -137,7 +137,9 @@ def test_ctrl_c_leaves_no_cleaner_of_an_inspection(operator: Controller) -> None
     signalled: list[str] = []
 
     def interrupt(call: Call) -> None:
-        cleaners = [task for task in world.engine.tasks.values() if task.definition.family.startswith("clear-qdrant-locks")]
+        cleaners = [
+            task for task in world.engine.tasks.values() if task.definition.family.startswith("clear-qdrant-locks")
+        ]
         if call.name == "ecs:DescribeTasks" and waits() and cleaners and not signalled:
             signalled.append(cleaners[0].id)
             signal.raise_signal(signal.SIGINT)
