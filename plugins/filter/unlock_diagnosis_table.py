@@ -16,7 +16,7 @@ description:
 positional: _input
 options:
   _input:
-    description: The answers by host; null for one that was not asked.
+    description: The answers by host; empty for one that was not asked.
     type: dict
     required: true
 seealso:

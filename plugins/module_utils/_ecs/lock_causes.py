@@ -154,10 +154,14 @@ def _percentages(facts: Facts) -> list[str]:
 def _holder(facts: Facts, failing: list[Mapping[str, Any]]) -> Narrowed:
     now = moment_of(facts.get("now")) or datetime.now(timezone.utc)
     speaking = {task["task_arn"] for task in failing}
-    others = _newest_first(
-        task for task in facts.get("history") or facts.get("tasks", []) if task["task_arn"] not in speaking
-    )
     newest = failing[0] if failing else {}
+    # The task that ECS has started since holds nothing that was in the way before it.
+    tried = moment_of(newest.get("created_at")) or now
+    others = _newest_first(
+        task
+        for task in facts.get("history") or facts.get("tasks", [])
+        if task["task_arn"] not in speaking and (moment_of(task.get("created_at")) or _LONG_AGO) < tried
+    )
     alive = [task for task in others if not task["gone"] and _began(task)]
     if alive and newest:
         return Narrowed(

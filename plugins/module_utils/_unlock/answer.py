@@ -42,8 +42,7 @@ def make_answer(raw: Mapping[str, Any]) -> dict[str, Any]:
     """`qdrant_unlock_diagnosis`.
 
     Keys of `raw`: `info` (of ecs_service_info, or how it failed), `mounts` (of ecs_mounts_info, one a file system),
-    `health` (of http_health; empty where none is asked), `health_url`, `service`, `cluster`, `region`, `environment`,
-    `protected`.
+    `health` (of http_health; empty where none is asked), `service`, `cluster`, `region`, `environment`, `protected`.
     """
     info: Mapping[str, Any] = raw.get("info") or {}
     health = _shown_health(raw)
@@ -208,7 +207,6 @@ def _shown_health(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "asked": asked,
         "well": well if asked else None,
-        "url": str(raw.get("health_url") or ""),
         "said": str(result.get("msg") or "It did not answer as expected.") if asked and not well else None,
     }
 

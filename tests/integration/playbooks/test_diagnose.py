@@ -20,8 +20,8 @@ PAGES = ROOT / "docs" / "howto"
 PLAIN = "ansible-playbook playbooks/diagnose.yml -e env=local"
 FAILING = f"{PLAIN} -e qdrant_unlock_diagnose_fail=true"
 INSPECT = "ansible-playbook playbooks/inspect.yml -e env=local"
-# The second host of the environment is one that the inventory has misspelt.
-SECOND = """
+# Two more hosts of the environment: what the inventory says of one is misspelt, of the other it says too little.
+OTHERS = """
 all:
   children:
     local:
@@ -29,6 +29,9 @@ all:
         nobody.local:
           ansible_connection: local
           qdrant_unlock_service: wwhd-backnd
+        unset.local:
+          ansible_connection: local
+          qdrant_unlock_service: ""
 """
 
 
@@ -54,26 +57,30 @@ def test_diagnosing_reads_only_and_names_the_locks(operator: Operator, sandbox: 
     assert "Next: Run the unlock playbook" in played.text
     assert "\n   $ ansible-playbook playbooks/unlock.yml -e env=local\n" in played.output
     answer = played.output[played.output.index("wwhd-backend (local):") :].split("\n\n")[0].splitlines()
-    # Plain lines, not a list as JSON; only what cannot be broken is longer than the terminal is wide.
-    assert not any(line.lstrip().startswith(("'", '"', "[")) for line in answer)
+    # Plain lines, not a list as JSON or YAML; only what cannot be broken is longer than the terminal is wide.
+    assert answer[1].startswith("1. The store cannot open its files")
+    assert any(line.startswith("   - Task ") for line in answer)
+    assert "msg:" not in played.output
     assert all(len(line) <= 100 or len(line.split()) <= 2 or "$ " in line for line in answer)
 
 
 def test_each_host_has_its_answer_and_one_that_cannot_be_looked_at_fails(
     operator: Operator, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    (tmp_path / "second.yml").write_text(SECOND)
-    inventories = ["-i", "playbooks/inventory", "-i", str(tmp_path / "second.yml")]
+    (tmp_path / "others.yml").write_text(OTHERS)
+    inventories = ["-i", "playbooks/inventory", "-i", str(tmp_path / "others.yml")]
     played = run(operator, FAILING, sandbox, *inventories)
     assert played.code == 2, played.output
     assert written(sandbox) == []
     assert played.recap("wwhd-backend.local")["failed"] == 0
     assert played.recap("nobody.local")["failed"] == 1
     assert "nearest first: wwhd-backend" in played.text
+    assert played.recap("unset.local")["failed"] == 1
     table = played.output[played.output.index("\nhost  ") :].strip().splitlines()
     assert re.match(r"nobody\.local +COULD NOT LOOK +cannot be told +not_looked_at +certain", table[1])
-    assert re.match(r"wwhd-backend\.local +healthy +no +- +-", table[2])
-    assert table[3] == "1 of 2 healthy."
+    assert re.match(r"unset\.local +NOT ASKED +- +its own error stands above", table[2])
+    assert re.match(r"wwhd-backend\.local +healthy +no +- +-", table[3])
+    assert table[4] == "1 of 3 healthy."
 
 
 def test_inspecting_stops_nothing_and_lists_each_lock(operator: Operator, sandbox: Sandbox) -> None:

@@ -573,6 +573,11 @@ def test_who_else_is_on_the_file_system(tasks: list[dict[str, Any]], cause: str,
     assert found["locks"] == "yes"
 
 
+def test_the_task_that_was_started_since_is_no_holder() -> None:
+    since = {**HERE, "created_at": "2026-11-23T14:58:31Z", "started_at": "2026-11-23T14:58:40Z"}
+    assert answered(stuck(since, failing(), earlier(over="14:57:00", exits=137)))["cause"] == "dead_lease"
+
+
 def test_a_task_that_certainly_overlaps_is_not_taken_for_somebody_elses() -> None:
     found = answered(stuck(failing(), HERE), mounts=[mounted(other("fsap-1"))])
     assert found["cause"] == "rolling_overlap"
