@@ -24,7 +24,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "stats": {"type": "dict", "default": {}},
 }
 # A line that is longer than this is hard to read, however wide the terminal is.
-_WIDEST, _NARROWEST = 110, 60
+_WIDEST = 110
+_NARROWEST = 60
 _LONGEST = 2000
 _BULLET = re.compile(r"- |\d+\. ")
 
