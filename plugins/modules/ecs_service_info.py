@@ -313,15 +313,31 @@ diagnosis:
   contains:
     verdict:
       description:
-        - The first that holds of C(healthy), C(stopped_by_hand), C(locks_held), C(stopped_by_user), C(memory),
-          C(image), C(mount), C(logging), C(health_check), C(capacity), C(network), C(permission), C(paused),
-          C(deploying), C(app_error), C(given_up), C(unknown).
+        - The first that holds of C(healthy), C(unlock_unfinished), C(service_ending), C(stopped_by_hand),
+          C(locks_held), C(storage), C(stopped_by_user), C(memory), C(image), C(mount), C(logging), C(health_check),
+          C(capacity), C(network), C(permission), C(paused), C(deploying), C(app_error), C(given_up), C(many_writers),
+          C(unknown).
       type: str
       sample: locks_held
+    cause:
+      description:
+        - What the verdict comes from, as one word, where the facts tell; otherwise the verdict again.
+        - For C(locks_held) one of C(rolling_overlap), C(dead_lease), C(held_elsewhere), C(same_machine),
+          C(opened_twice), C(lock_of_another_user), C(local_client), C(no_locks_left).
+      type: str
+      sample: dead_lease
     summary:
-      description: What the verdict means.
+      description: What the verdict and its cause mean.
       type: str
       sample: "The store cannot open its files: a lock on them is held, or cannot be taken."
+    confidence:
+      description: How sure the cause is, C(certain), C(likely) or C(possible).
+      type: str
+      sample: likely
+    because:
+      description: Why it is so sure, and no surer.
+      type: str
+      sample: the task before it was killed, and EFS keeps a lock until its client's lease ends
     evidence:
       description: The facts that speak for it, and for the other verdicts that hold.
       type: list
@@ -331,11 +347,35 @@ diagnosis:
       description: What to do.
       type: str
       sample: "Run the unlock playbook: it stops every writer, proves that each is gone, and then clears the locks."
+    command:
+      description: A command of AWS's client that tells more, or does it; null where there is none.
+      type: str
+      sample: null
     also:
       description: The other verdicts that hold.
       type: list
       elements: str
       sample: ["stopped_by_user"]
+    findings:
+      description:
+        - Every verdict that holds, the cause first, each with its own evidence.
+        - A healthy service's past troubles are over, and are left out.
+      type: list
+      elements: dict
+      sample:
+        - verdict: stopped_by_user
+          cause: pipeline_stops_tasks
+          summary: "A deployment pipeline stops the service's own tasks, with the reason \"Deployment: ...\"."
+          confidence: likely
+          because: 1 task(s) ended by StopTask, and the reason reads like a deployment's
+          evidence: ["Task 0f1e2d3c4b5a69788796a5b4c3d2e1f0 (UserInitiated): Deployment: ..."]
+          next: Take the step that calls stop-task out of the pipeline.
+          command: aws cloudtrail lookup-events --lookup-attributes ...
+    not_seen:
+      description: What could not be read and may matter, such as logs.
+      type: list
+      elements: str
+      sample: []
 started_at:
   description: When the module began, in UTC.
   returned: always
@@ -380,7 +420,7 @@ def read(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
     aws = Aws(module)
 
     def look() -> dict[str, Any]:
-        return collect(aws, cluster=params["cluster"], service=params["service"], **counts)
+        return collect(aws, cluster=params["cluster"], service=params["service"], now=clock.utcnow(), **counts)
 
     if not params["wait"]:
         return look()

@@ -31,7 +31,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import PLACE
 
-__all__ = ["Curtain", "Listener", "ProgressAction", "Said", "held_back", "read_line", "readable"]
+__all__ = ["Curtain", "Listener", "ProgressAction", "Said", "held_back", "is_aside", "read_line", "readable"]
 
 # Seconds until a module's states are shown: one that is quicker says enough by its result. The operator's environment
 # may have another number, or `off`.
@@ -63,10 +63,10 @@ class Said:
         return Said(self.at, f"{task}:")
 
 
-def readable(text: str) -> str:
+def readable(text: str, *, longest: int = _LONGEST) -> str:
     """On one line, of bounded length, without what a terminal obeys: containers print what they like."""
     plain = _UNPRINTABLE.sub(" ", _ESCAPES.sub("", text)).strip()
-    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 1]}…"
+    return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
 
 
 def read_line(line: bytes) -> Said | None:
@@ -181,6 +181,11 @@ def _callback() -> str:
     return str(constants.DEFAULT_STDOUT_CALLBACK).rsplit(".", 1)[-1]
 
 
+def is_aside() -> bool:
+    """Whether lines go to standard error: what reads standard output as data would be confused by lines between."""
+    return _callback().startswith("json")
+
+
 def _banner_comes_late() -> bool:
     """Whether Ansible says which task it is only when a result is there, because it may have to show none."""
     for callback in (_callback(), "default"):
@@ -199,8 +204,7 @@ class _Shown:
 
     def __init__(self, host: str, *, heading: str | None) -> None:
         self._host, self._heading = host, heading
-        # What reads standard output as data would be confused by lines between.
-        self._aside = _callback().startswith("json")
+        self._aside = is_aside()
 
     def __call__(self, said: Said) -> None:
         if self._heading:

@@ -9,6 +9,7 @@ Private to wwhd.qdrant_ops.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import autoscaling, diagnosis
@@ -28,6 +29,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services impo
     log_configurations,
     network_view,
     primary_deployment,
+    task_view,
     without_values,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tails import newest_first, with_tails
@@ -37,12 +39,13 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets impor
     unhealthy_targets,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import census, is_gone
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import utc_text
 
 __all__ = ["collect"]
 
 
 def collect(
-    aws: Aws, *, cluster: str, service: str, stopped: int = 5, log_lines: int = 20, events: int = 20
+    aws: Aws, *, cluster: str, service: str, now: datetime, stopped: int = 5, log_lines: int = 20, events: int = 20
 ) -> dict[str, Any]:
     """What ecs_service_info returns. Raises OperationFailed, also for a cluster or service that does not exist."""
     found = find_service(aws, cluster=cluster, service=service)
@@ -70,6 +73,12 @@ def collect(
         "essential": essential_containers(definition),
         "target_problems": unhealthy_targets(targets, addresses=addresses_of(tasks)),
         "pause": pause and {"text": pause.text, "advice": pause.advice},
+        # Whose a lock is, tasks of which no log is read tell as well.
+        "history": [task_view(task) for task in tasks],
+        "volumes": efs_volumes(definition),
+        "log_groups": list(dict.fromkeys(log["group"] for log in log_configurations(definition).values())),
+        "target_groups": [group["target_group_arn"] for group in targets],
+        "now": utc_text(now),
     }
     problems = diagnosis.unhealthy_because(facts)
     return {

@@ -5,7 +5,8 @@
 
 Private to wwhd.qdrant_ops. `facts` is a dict in snake_case, as ecs_service_info collects it:
 {service, tasks (views with logs, newest first), events (newest first), essential (set of names), target_problems,
-pause ({text, advice} of the hook at which its deployment stands, or None)}.
+pause ({text, advice} of the hook at which its deployment stands, or None)}; and, where they are known, history (views
+of all its tasks), volumes, log_groups, target_groups, now (UTC text).
 """
 
 from __future__ import annotations

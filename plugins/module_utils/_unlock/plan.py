@@ -266,7 +266,8 @@ def _drain(
     shorter, kept = to_shorten(groups, how="never" if idle else str(options.get("fast_drain") or "auto"))
     text = (service.get("tags") or {}).get(DEREGISTRATION_DELAY) if unfinished else None
     said = []
-    if shorter:
+    # An inspection stops nothing.
+    if shorter and options.get("mode") != "inspect":
         said.append(
             f"The load balancer would hold a task that stops for up to {max(kept.values())} s: for this run that is"
             f" shortened to {max(shorter.values())} s (deregistration delay), and then put back."

@@ -16,6 +16,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking import mask
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock import cleaner_log, phases, points
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.ending import Ending, Facts, ending_of
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inspection import inspection_lines
 
 __all__ = ["digest", "make_result", "shown_options"]
 
@@ -28,12 +29,13 @@ Results = Mapping[str, Sequence["Mapping[str, Any] | None"]]
 def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
     """`qdrant_unlock_result`, from one dict of what the phases registered.
 
-    Keys of `raw`: `plan`, `phases` (phase name → list of results), `info`, `wait`, `deployment`, `health`,
-    `collections_before`, `collections`, `expected` (counts by collection), `last` (the text that the last verified
-    run kept), `asked` (bool: points are wanted), `failure`, `restore`, `restore_failure` (or None), `left_stopped`,
-    `check_mode`, `inspect`, `refused` (it failed before it had changed anything), `unfinished` (this is not the end
-    yet), `service`, `environment`, `options` (the role's variables), `interrupted` (where a watchdog would write), `at`
-    (when this was asked for, in UTC), `report` (the path of the report's files).
+    Keys of `raw`: `plan`, `phases` (phase name → list of results), `info`, `wait`, `holders` (who mounts the
+    store), `deployment`, `health`, `collections_before`, `collections`, `expected` (counts by collection), `last`
+    (the text that the last verified run kept), `asked` (bool: points are wanted), `failure`, `restore`,
+    `restore_failure` (or None), `left_stopped`, `check_mode`, `inspect`, `refused` (it failed before it had changed
+    anything), `unfinished` (this is not the end yet), `service`, `environment`, `options` (the role's variables),
+    `interrupted` (where a watchdog would write), `at` (when this was asked for, in UTC), `report` (the path of the
+    report's files).
     """
     # What other phases have registered is an earlier run's, if this one never came to them.
     results: Results = raw.get("phases") or {}
@@ -121,6 +123,7 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
             "notes": report["notes"],
             "log": cleaner_log.log_shown(lines),
         },
+        **({"inspection": _inspection(raw, locks, report)} if inspect and not check else {}),
         "deployment": deployment.get("deployment"),
         "deployment_events": [
             {"created_at": event.get("created_at"), "message": event.get("message")}
@@ -181,6 +184,19 @@ def _shown(value: Any) -> Any:
 
 def _summary(ending: Ending, raw: Mapping[str, Any]) -> list[str]:
     return [*ending.summary, *(str(warning) for warning in (raw.get("restore") or {}).get("warnings") or [])]
+
+
+def _inspection(
+    raw: Mapping[str, Any], locks: Mapping[str, Sequence[Mapping[str, Any]]], report: Mapping[str, Any]
+) -> list[str]:
+    info: Mapping[str, Any] = raw.get("info") or {}
+    return inspection_lines(
+        locks,
+        report,
+        said=cleaner_log.lock_sentences(locks, report, inspect=True),
+        mounts=raw.get("holders") or {},
+        volumes=info.get("volumes") or [],
+    )
 
 
 def _who(plan: Mapping[str, Any]) -> str | None:

@@ -104,7 +104,8 @@ class Controller:
             int(call.params.get("desiredCount") or 0) > 0 or call.params.get("forceNewDeployment")
         ):
             witness.operator_acts, witness.wished_at = True, self.world.clock.now()
-        if call.name == "ecs:RunTask":
+        # An inspection's cleaner mounts the store read-only: it may work beside whoever has it open.
+        if call.name == "ecs:RunTask" and not _inspects(call):
             witness.cleaner_ordered([task.id for task in self.world.live_tasks()])
         # What an answer tells is already history: a change is acted on before the caller reads it.
         self.world.settle()
@@ -114,6 +115,10 @@ class Controller:
 
 def _nothing(_call: Call) -> None:
     """No trouble at this call."""
+
+
+def _inspects(call: Call) -> bool:
+    return "-inspect:" in str(call.params.get("taskDefinition"))
 
 
 def _virtual_datetime(world: VirtualWorld) -> type[datetime]:

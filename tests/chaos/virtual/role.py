@@ -33,11 +33,11 @@ from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import Outcome
 ROOT = Path(__file__).resolve().parents[3]
 _KEYWORDS = frozenset(
     "name when vars register block rescue always module_defaults failed_when changed_when until retries delay loop "
-    "loop_control async poll no_log check_mode ignore_errors tags become".split()
+    "loop_control async poll no_log check_mode ignore_errors tags become run_once".split()
 )
 _REPORTING = frozenset(
-    "wwhd.qdrant_ops.unlock_report ansible.builtin.file ansible.builtin.copy ansible.builtin.template "
-    "ansible.builtin.stat ansible.builtin.slurp".split()
+    "wwhd.qdrant_ops.unlock_report wwhd.qdrant_ops.unlock_say ansible.builtin.file ansible.builtin.copy "
+    "ansible.builtin.template ansible.builtin.stat ansible.builtin.slurp".split()
 )
 _INCLUDES = frozenset({"import_tasks", "include_tasks"})
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The main job with the playbooks as they are: dev's values, the guard, held locks, inspection, diagnosis."""
+"""The main job with the playbooks as they are: dev's values, the guard, held locks."""
 
 from __future__ import annotations
 
@@ -112,25 +112,6 @@ def test_nothing_but_lock_files_changes_in_the_store(operator: Operator, sandbox
     assert played.code == 0, played.output
     assert all(path.exists() for path in elsewhere)
     assert report(operator)["verification"]["points"] == {"conversations": 60, "documents": 240}
-
-
-def test_inspecting_stops_nothing(operator: Operator, sandbox: Sandbox) -> None:
-    tasks = [task["id"] for task in sandbox.status()["tasks"]]
-    played = operator.play("inspect", environment=at(sandbox))
-    assert played.code == 0, played.output
-    assert written(sandbox) == ["RegisterTaskDefinition", "RunTask"]
-    assert "5 lock files found: 5 held, 0 free" in played.text
-    assert "Nothing in the store was changed, and nothing was stopped." in played.text
-    assert set(tasks) <= {task["id"] for task in sandbox.status()["tasks"] if task["last_status"] == "RUNNING"}
-
-
-def test_diagnosing_reads_only_and_names_the_locks(operator: Operator, sandbox: Sandbox) -> None:
-    sandbox.break_("stale-lock", lease_real=60.0)
-    played = operator.play("diagnose", environment=at(sandbox))
-    assert played.code == 0, played.output
-    assert written(sandbox) == []
-    assert "a lock on them is held" in played.text
-    assert "Next: " in played.text
 
 
 def test_two_at_once_never_start_two(operator: Operator, sandbox: Sandbox) -> None:

@@ -12,92 +12,21 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.diagnosis imp
     lock_lines,
     unhealthy_because,
 )
-
-PANIC = (
-    'Panic occurred: Failed to load local shard "./storage/collections/X/0": Service internal error: RocksDB open '
-    "error: IO error: While lock file: ./storage/X/0/segments/U/LOCK: Resource temporarily unavailable"
+from ansible_collections.wwhd.qdrant_ops.tests.unit.diagnosis_facts import (
+    CAPACITY,
+    EFS,
+    LOGS,
+    NO_ROUTE,
+    PANIC,
+    PAUSE,
+    PULL,
+    ROLE,
+    down,
+    ended,
+    facts,
+    live,
+    service,
 )
-EXITED = "Essential container in task exited"
-EFS = (
-    "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: "
-    "b'mount.nfs4: Connection timed out' : unsuccessful EFS utils command execution; code: 32"
-)
-LOGS = (
-    "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to "
-    "create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. : exit status 1"
-)
-PULL = (
-    "CannotPullContainerError: pull image manifest has been retried 7 time(s): failed to resolve ref "
-    "docker.io/library/X:latest: not found"
-)
-NO_ROUTE = "CannotPullContainerError: ref pull has been retried 1 time(s): dial tcp 1.2.3.4:443: i/o timeout"
-CAPACITY = "(service X) was unable to place a task. Reason: Capacity is unavailable at this time. Try again"
-PAUSE = {"text": "it is paused", "advice": "Let it go on by 'aws ecs continue-service-deployment'."}
-ROLE = "ECS was unable to assume the role 'arn:aws:iam::018025611404:role/x' that was provided for this task."
-
-
-def service(**changes: Any) -> dict[str, Any]:
-    deployment = {"id": "ecs-svc/1", "status": "PRIMARY", "rollout_state": "COMPLETED", "failed_tasks": 0}
-    base = {"status": "ACTIVE", "desired_count": 1, "running_count": 1, "pending_count": 0, "deployments": [deployment]}
-    return {**base, **changes}
-
-
-def down(**deployment: Any) -> dict[str, Any]:
-    changed = {"id": "ecs-svc/1", "status": "PRIMARY", "rollout_state": "IN_PROGRESS", "failed_tasks": 0, **deployment}
-    return service(running_count=0, deployments=[changed])
-
-
-def ended(
-    code: str = "EssentialContainerExited",
-    reason: str | None = EXITED,
-    *,
-    exits: int | None = 1,
-    because: str | None = None,
-    logs: list[str] | None = None,
-    started_by: str = "ecs-svc/1",
-    **changes: Any,
-) -> dict[str, Any]:
-    container = {"name": "qdrant", "last_status": "STOPPED", "exit_code": exits, "reason": because, "logs": logs or []}
-    return {
-        "task_arn": "arn:aws:ecs:us-west-2:018025611404:task/c/abc",
-        "gone": True,
-        "desired_status": "STOPPED",
-        "last_status": "STOPPED",
-        "stop_code": code,
-        "stopped_reason": reason,
-        "hint": "a narrower hint.",
-        "started_by": started_by,
-        "containers": [container],
-        **changes,
-    }
-
-
-def live(*, ended_container: bool = False, **changes: Any) -> dict[str, Any]:
-    status = "STOPPED" if ended_container else "RUNNING"
-    container = {"name": "qdrant", "last_status": status, "exit_code": None, "reason": None}
-    task = ended(**changes)
-    return {
-        **task,
-        "gone": False,
-        "desired_status": "RUNNING",
-        "last_status": "RUNNING",
-        "stop_code": None,
-        "stopped_reason": None,
-        "hint": None,
-        "containers": [container],
-    }
-
-
-def facts(state: dict[str, Any], *tasks: dict[str, Any], events: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
-    return {
-        "service": state,
-        "tasks": list(tasks),
-        "events": [{"message": message} for message in events],
-        "essential": {"qdrant"},
-        "target_problems": [],
-        **more,
-    }
-
 
 TABLE = [
     ("healthy", facts(service(), live())),
@@ -129,6 +58,13 @@ TABLE = [
     ("app_error", facts(down(), ended(exits=0))),
     ("given_up", facts(down(rollout_state="FAILED", failed_tasks=3))),
     ("image", facts(down(rollout_state="FAILED"), ended("TaskFailedToStart", PULL, exits=None))),
+    (
+        "unlock_unfinished",
+        facts(service(desired_count=0, running_count=0, tags={"wwhd.qdrant_ops:desired_count": "1"})),
+    ),
+    ("service_ending", facts(service(status="DRAINING", desired_count=0, running_count=0))),
+    ("storage", facts(down(), ended(logs=["Corruption: bad block"], exits=101))),
+    ("many_writers", facts(service(running_count=2), live(), live(), volumes=[{"file_system_id": "fs-1"}])),
     ("unknown", facts(service(running_count=0))),
     ("unknown", facts(down(failed_tasks=2))),
     ("unknown", facts(down(failed_tasks=1), events=("has reached a steady state.", CAPACITY))),
