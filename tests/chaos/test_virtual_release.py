@@ -146,6 +146,12 @@ def test_a_release_that_would_lose_the_store_or_is_not_there_is_refused(operator
         assert result(played)["outcome"] == "refused"
         assert told in played.msg
         assert "Nothing was changed" in played.msg
+    operator.world.service.tags.update(
+        {"wwhd.qdrant_ops:release": "wwhd-backend:4", "wwhd.qdrant_ops:earlier_release": "wwhd-backend:1 same"}
+    )
+    played = operator.unlock("9")
+    assert "It is what an unfinished run was to release" in played.msg
+    assert "pass -e qdrant_unlock_task_definition=wwhd-backend:1." in played.msg
     assert [call for call in operator.calls() if call["writes"]] == []
 
 
