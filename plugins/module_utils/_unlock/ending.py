@@ -145,6 +145,8 @@ def _failed(facts: Facts) -> Ending:
         summary.insert(1, facts.exit_code)
     if facts.cleaned:
         summary[-1:-1] = facts.locks
+    if facts.retreat and facts.counted:
+        summary.append(facts.data)
     then = []
     if facts.held:
         then.append(

@@ -39,7 +39,7 @@ SAMPLES = {
     "stopped": made(part="stop", wait={}, deployment={}, health={}, collections={}, **STOP_PHASES),
     "stopped without a release": made(part="stop", release=None, collections={}, **STOP_PHASES),
     "would be stopped": made(part="stop", check_mode=True),
-    "went back": retreated("back", "It goes back.", restore=step(80)),
+    "went back": retreated("back", "It goes back.", restore=step(80), collections=COUNTED, collections_before=COUNTED),
     "left stopped": retreated("stop", "It was not taken back.", restore=step(80), left_stopped=True),
     "left stopped by option": made(failure=FAILURE, restore=step(80), left_stopped=True),
 }
@@ -53,6 +53,7 @@ SAMPLES = {
         ("stopped without a release", "stopped", "tasks_from: start, or playbooks/unlock.yml -e env=dev, starts it."),
         ("would be stopped", "check", "Check mode: wwhd-backend (dev) would be stopped, because"),
         ("went back", "failed", "It goes back. The service is restored: desired count 1"),
+        ("went back", "failed", "The data is whole: 240 points in 1 collection, the same as before the run."),
         ("left stopped", "failed", "It was not taken back. The service is left stopped (desired count 0); its tags"),
         (
             "left stopped by option",
