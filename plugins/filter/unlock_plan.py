@@ -42,6 +42,16 @@ options:
   collections:
     description: What M(wwhd.qdrant_ops.qdrant_collections_info) returned from a healthy service, if it was asked.
     type: dict
+  release:
+    description:
+      - What M(wwhd.qdrant_ops.ecs_service_redeploy) returned of the release, with C(deploy=false) in check mode, if
+        there is one.
+    type: dict
+  part:
+    description: V(run) is everything, V(stop) ends with the service stopped, V(start) begins there.
+    type: str
+    choices: [run, stop, start]
+    default: run
   job_id:
     description: The id of the AWX job, if this is one.
     type: str
@@ -86,6 +96,8 @@ def unlock_plan(
     host: str,
     health: Mapping[str, Any] | None = None,
     collections: Mapping[str, Any] | None = None,
+    release: Mapping[str, Any] | None = None,
+    part: str = "run",
     job_id: str | None = None,
 ) -> dict[str, Any]:
     """The decision; the run's name, owner and time are made here, so that `make_plan` stays pure."""
@@ -101,6 +113,8 @@ def unlock_plan(
         controller={"pid": controller_pid(), "place": place()},
         run_id=new_run_id(now),
         now=now,
+        release=release,
+        part=part,
     )
 
 

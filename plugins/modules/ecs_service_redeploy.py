@@ -48,6 +48,14 @@ options:
     type: bool
     default: true
     aliases: [force]
+  deploy:
+    description:
+      - Whether to start anything. With V(false) the release is looked at, the revision that O(images) needs is
+        registered, and the service is left as it is.
+      - So what a release would meet is known, and what it needs is there, before the service is stopped for it.
+      - O(task_definition) or O(images) are required then. RV(prepared) has what would run.
+    type: bool
+    default: true
   wait:
     description: Whether to follow the deployment to its end.
     type: bool
@@ -139,6 +147,15 @@ EXAMPLES = r"""
     task_definition: wwhd-backend:7
     force_new_deployment: false
 
+- name: See what a release would bring, and have its revision ready, before the service is stopped for it
+  wwhd.qdrant_ops.ecs_service_redeploy:
+    region: us-west-2
+    cluster: wwhd-cluster
+    service: wwhd-backend
+    images:
+      fastapi: "wwhd/backend:2"
+    deploy: false
+
 - name: Release an image, wait until no older task lives, and go back if its tasks fail
   block:
     - name: Release
@@ -166,7 +183,8 @@ RETURN = r"""
 outcome:
   description:
     - What came of it, in one word. V(completed) is success, V(unchanged) success where nothing had to be started,
-      V(started) stands for a deployment that was not awaited, V(predicted) for one that check mode would start.
+      V(started) stands for a deployment that was not awaited, V(predicted) for one that check mode would start,
+      V(prepared) for O(deploy=false).
     - The others come with a failure. V(failed_tasks) means that O(max_failed_tasks) was reached, V(circuit_breaker) and
       V(alarm) that ECS has given the deployment up and starts no more tasks, V(rolled_back) that it goes back to what
       ran before, V(replaced) that somebody else's deployment took its place, V(stopped) that somebody stopped it,
@@ -210,6 +228,27 @@ registered:
   returned: success, and on a failure of the deployment
   type: bool
   sample: false
+prepared:
+  description: What the release would run.
+  returned: with O(deploy=false)
+  type: dict
+  contains:
+    changes:
+      description: What the service has otherwise; empty where it runs this already.
+      type: list
+      elements: str
+      sample: ["task definition wwhd-backend:6 -> wwhd-backend:7"]
+    images:
+      description: The image of each container.
+      type: dict
+      sample:
+        fastapi: "wwhd/backend:2"
+        qdrant: "qdrant/qdrant:v1.7.4"
+    volumes:
+      description: The EFS volumes, as RV(wwhd.qdrant_ops.ecs_service_info#module:volumes) has them.
+      type: list
+      elements: dict
+      sample: []
 deployment:
   description:
     - The deployment that was started, in its last state, in snake_case.
@@ -311,6 +350,7 @@ def argument_spec() -> dict[str, Any]:
         "task_definition": {"type": "str"},
         "images": {"type": "dict", "default": {}},
         "force_new_deployment": {"type": "bool", "default": True, "aliases": ["force"]},
+        "deploy": {"type": "bool", "default": True},
         "guard": GUARD_SPEC,
         "wait": {"type": "bool", "default": True},
         "wait_for_targets": {"type": "bool", "default": True},
@@ -330,6 +370,8 @@ def problems(params: dict[str, Any]) -> list[str]:
         for name, image in params["images"].items()
         if not isinstance(image, str) or not image.strip()
     ]
+    if not params["deploy"] and not (params["task_definition"] or params["images"]):
+        found.append("deploy: false looks at a release: give task_definition or images.")
     return found
 
 
@@ -343,6 +385,7 @@ def deploy(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         task_definition=params["task_definition"],
         images=params["images"],
         force=params["force_new_deployment"],
+        deploy=params["deploy"],
         guard=guard_of(params["guard"], cluster=params["cluster"]),
         wait=params["wait"],
         wait_for_targets=params["wait_for_targets"],

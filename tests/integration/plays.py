@@ -50,12 +50,13 @@ def starting(
     place: Path,
     variables: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    inventory: str = "testhost ansible_connection=local\n",
 ) -> subprocess.Popen[str]:
     """Starts one play, or a playbook's text, in `place`; both outputs are in `stdout`."""
     text = play_or_text if isinstance(play_or_text, str) else yaml.safe_dump([play_or_text], sort_keys=False)
     (place / "play.yml").write_text(text)
     (place / "variables.yml").write_text(yaml.safe_dump(dict(variables or {})))
-    (place / "inventory").write_text("testhost ansible_connection=local\n")
+    (place / "inventory").write_text(inventory)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_", "PYTEST"))}
     return subprocess.Popen(
         [Path(sys.executable).parent / "ansible-playbook", "-i", "inventory", "-e", "@variables.yml", "play.yml"],

@@ -68,7 +68,10 @@ def silent(text: str) -> None:
 
 @dataclass(frozen=True)
 class Request:
-    """What the module was asked for. Seconds; `images` maps a container to the image that it is to run."""
+    """What the module was asked for. Seconds; `images` maps a container to the image that it is to run.
+
+    Without `deploy` the release is only looked at, and its revision registered where one is lacking.
+    """
 
     cluster: str
     service: str
@@ -76,6 +79,7 @@ class Request:
     task_definition: str | None = None
     images: Mapping[str, str] = field(default_factory=dict)
     force: bool = True
+    deploy: bool = True
     guard: Guard | None = None
     wait: bool = True
     wait_for_targets: bool = True
@@ -132,6 +136,10 @@ def redeploy(
         "previous": _previous(before),
         "diff": _diff(before, release, begins=bool(request.force or failed or release.task_definition), why=reasons),
     }
+    if not request.deploy:
+        prepared = releases.prepared_view(before, release)
+        untouched = _predicted(before, release=Release(), changed=False)
+        return {**facts, **untouched, "outcome": "prepared", "changed": release.registered, "prepared": prepared}
     if check_mode:
         return {**facts, **_predicted(before, release=release, changed=bool(reasons))}
     ended_before = frozenset() if request.force else tasks_ended(aws, cluster=request.cluster, service=request.service)

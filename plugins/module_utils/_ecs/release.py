@@ -21,24 +21,30 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions i
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.exactly_once import exactly_once
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import Guard
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import find_service, primary_deployment
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
+    efs_volumes,
+    find_service,
+    primary_deployment,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
-__all__ = ["Release", "differences", "prepare", "start"]
+__all__ = ["Release", "differences", "prepare", "prepared_view", "start"]
 
 
 @dataclass(frozen=True)
 class Release:
     """What is to run: `task_definition` is an ARN, None where it stays; `images` are {container: (before, after)}.
 
-    `registered`: a revision was made for it (in check mode: would be, and its number is a guess).
+    `registered`: a revision was made for it (in check mode: would be, and its number is a guess). `definition` is what
+    it will be, as AWS gives it.
     """
 
     desired_count: int | None = None
     task_definition: str | None = None
     images: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     registered: bool = False
+    definition: Mapping[str, Any] = field(default_factory=dict)
 
 
 def prepare(
@@ -68,7 +74,9 @@ def prepare(
         )
     moved = {name: (given[name], image) for name, image in images.items() if given[name] != image}
     if not moved:
-        return Release(desired_count, arn)
+        if task_definition is not None and arn != before.get("taskDefinition"):
+            _require_active(definition, cluster=cluster, service=service)
+        return Release(desired_count, arn, definition=definition)
     wanted = {key: value for key, value in definition.items() if key != "tags"}
     wanted["containerDefinitions"] = [
         {**container, "image": images.get(str(container["name"]), container.get("image"))}
@@ -77,7 +85,28 @@ def prepare(
     # Tags that begin with aws: are AWS's own, and it refuses to be given them.
     tags = {tag["key"]: tag.get("value", "") for tag in definition["tags"] if not tag["key"].startswith("aws:")}
     made = ensure_present(aws, definition=read_definition(wanted, aws=aws), tags=tags, check=check_mode, clock=clock)
-    return Release(desired_count, made["task_definition_arn"], moved, registered=made["registered"])
+    return Release(desired_count, made["task_definition_arn"], moved, registered=made["registered"], definition=wanted)
+
+
+def _require_active(definition: Mapping[str, Any], *, cluster: str, service: str) -> None:
+    status = definition.get("status", "ACTIVE")
+    if status != "ACTIVE":
+        name = short_id(str(definition["taskDefinitionArn"]))
+        raise OperationFailed(
+            f"Could not redeploy service {service} in cluster {cluster} with task definition {name}: it is {status},"
+            " and ECS starts nothing new from it. Nothing was changed. Name a revision that is ACTIVE (aws ecs"
+            f" list-task-definitions --family-prefix {name.rsplit(':', 1)[0]}), or register it again."
+        )
+
+
+def prepared_view(before: Mapping[str, Any], release: Release) -> dict[str, Any]:
+    """What a release will bring, for those who look before it starts; `changes` has a clause for each difference."""
+    containers = release.definition.get("containerDefinitions", [])
+    return {
+        "changes": differences(before, release),
+        "images": {str(container["name"]): container.get("image") for container in containers},
+        "volumes": efs_volumes(release.definition),
+    }
 
 
 def _found(aws: Aws, *, cluster: str, service: str, name: str, tags: bool) -> dict[str, Any]:

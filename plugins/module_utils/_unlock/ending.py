@@ -59,6 +59,8 @@ class Facts:
     counted: bool = False
     downtime: str | None = None
     diagnosis: Mapping[str, Any] | None = None
+    release: Mapping[str, Any] | None = None
+    retreat: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -84,6 +86,7 @@ def ending_of(facts: Facts) -> Ending:
         (facts.inspect, _inspected),
         (not facts.plan.get("needed"), _nothing_to_do),
         (facts.check, _check),
+        (facts.plan.get("part") == "stop", _stopped),
     ):
         if fits:
             return made(facts)
@@ -92,6 +95,8 @@ def ending_of(facts: Facts) -> Ending:
 
 def _unlocked(facts: Facts) -> Ending:
     headline = f"{facts.name} is healthy again."
+    if facts.release:
+        headline = f"{facts.name} is healthy, and has {facts.release['name']}."
     if facts.whole:
         tone, then = GOOD, ["Nothing has to be done now."]
     elif facts.whole is False:
@@ -111,20 +116,37 @@ def _unlocked(facts: Facts) -> Ending:
         " maximum percent 100, availability zone rebalancing off."
     )
     summary = [headline, *facts.locks, facts.data]
+    if facts.release:
+        then.append(f"What it had before the release was {facts.release['previous']}.")
     if facts.downtime:
         summary.append(facts.downtime)
     return Ending("unlocked", tone, headline, facts.data, then, summary)
+
+
+def _stopped(facts: Facts) -> Ending:
+    headline = f"{facts.name} is stopped, and stays so until it is started."
+    summary = [headline, "Nothing was removed from the store. Nobody watches the service from now on."]
+    if facts.release:
+        summary.append(f"It will be started with {facts.release['name']}.")
+    start = f"tasks_from: start, or playbooks/unlock.yml -e env={facts.environment}, starts it"
+    summary.append(f"When it has been stopped for long enough, {start}.")
+    then = ["Do what it was stopped for.", f"{start[:1].upper()}{start[1:]}."]
+    return Ending("stopped", NEUTRAL, headline, _UNTOUCHED, then, summary)
 
 
 def _failed(facts: Facts) -> Ending:
     failure = facts.failure or {}
     headline = f"The unlock FAILED at: {failure.get('task') or 'a step'}."
     restored = _restored_sentence(facts)
+    if facts.retreat:
+        restored = f"{facts.retreat['said']} {restored}"
     summary = [headline, str(failure.get("msg") or "No message was given."), restored]
     if facts.exit_code:
         summary.insert(1, facts.exit_code)
     if facts.cleaned:
         summary[-1:-1] = facts.locks
+    if facts.retreat and facts.counted:
+        summary.append(facts.data)
     then = []
     if facts.held:
         then.append(
@@ -135,11 +157,13 @@ def _failed(facts: Facts) -> Ending:
         then.append("Mend what made the new tasks fail: their reasons and last lines are below, under Deployment.")
     elif facts.diagnosis and _names_a_cause(facts.diagnosis):
         then.append(str(facts.diagnosis["next"]))
-    then += [
-        f"See what is wrong now: {facts.look} reads only.",
+    then.append(f"See what is wrong now: {facts.look} reads only.")
+    if facts.retreat and facts.retreat.get("action") in ("stop", "stay"):
+        then.append(str(facts.retreat["said"]))
+    then.append(
         "When the cause is gone, run the unlock again"
-        + (": it finishes this one." if facts.left_stopped or facts.restore_failure else "."),
-    ]
+        + (": it finishes this one." if facts.left_stopped or facts.restore_failure else ".")
+    )
     return Ending("failed", BAD, headline, _data_of_a_failure(facts), then, summary)
 
 
@@ -168,10 +192,11 @@ def _restored_sentence(facts: Facts) -> str:
             f" where it was (desired count {count})."
         )
     if facts.left_stopped:
+        why = "" if (facts.retreat or {}).get("action") == "stop" else ", as qdrant_unlock_on_failure says"
         return (
-            "The service is left stopped (desired count 0), as qdrant_unlock_on_failure says; its tags are kept, so"
-            " that the next run finishes this one."
-        )
+            f"The service is left stopped (desired count 0){why}; its tags are kept, so that the next run finishes this"
+            " one."
+        ) + _other_way(facts)
     if facts.restore and facts.restore.get("started_at"):
         return f"The service is restored: desired count {count}, autoscaling and tags as they were."
     if quiesce and quiesce.get("failed"):
@@ -183,6 +208,17 @@ def _restored_sentence(facts: Facts) -> str:
         if quiesce.get("changed") and not quiesce["claimed"]:
             return "Nothing but a tag was left on the service; the next run removes it."
     return "Nothing had been changed."
+
+
+def _other_way(facts: Facts) -> str:
+    """How a service that is left stopped in a release is started as it was."""
+    release = facts.release
+    if not release or release["previous"] == release["name"] or facts.retreat:
+        return ""
+    return (
+        f" That one starts {release['name']}, unless it is told otherwise:"
+        f" -e qdrant_unlock_task_definition={release['previous']} is what the service had before."
+    )
 
 
 def _refused(facts: Facts) -> Ending:
@@ -268,4 +304,7 @@ def _check(facts: Facts) -> Ending:
         f" {facts.plan.get('desired_count_after')}, because {facts.why}. Nothing was changed."
     )
     headline = f"Check mode: {facts.name} would be stopped, cleared and started again. Nothing was changed."
+    if facts.plan.get("part") == "stop":
+        headline = f"Check mode: {facts.name} would be stopped. Nothing was changed."
+        said = f"Check mode: {facts.name} would be stopped, because {facts.why}. Nothing was changed."
     return Ending("check", NEUTRAL, headline, _UNTOUCHED, ["If that is what you want, run it without --check."], [said])

@@ -55,6 +55,10 @@ _FORMS: dict[str, tuple[str, str]] = {
     "task_role_arn": (r"arn:[^\s]+:role/[^\s]+", "the ARN of a role"),
     "family": (r"[A-Za-z0-9_-]{1,255}", "a task definition family: letters, digits, - and _"),
     "image": (r"[A-Za-z0-9][A-Za-z0-9._:/@-]*", "the name of a container image"),
+    "task_definition": (
+        r"[A-Za-z0-9_-]{1,255}(:[1-9]\d*)?|arn:[^\s]+:task-definition/[A-Za-z0-9_-]+:[1-9]\d*",
+        "a task definition's family, family:revision or ARN",
+    ),
     "log_group": (r"[A-Za-z0-9_/.#-]{1,512}", "the name of a log group"),
     "log_stream_prefix": (r"[^:*\s]{1,256}", "a log stream prefix"),
 }
@@ -119,7 +123,7 @@ def faults_of_inputs(
     for name in ("region", "cluster", "service"):
         if not options.get(name):
             faults.append(f"{PREFIX}{name} is not set: set it {where}.")
-    for check in (_forms, _lists, _numbers, _size, _urls, _verification, _scan_path, _timeouts):
+    for check in (_forms, _images, _lists, _numbers, _size, _urls, _verification, _scan_path, _timeouts):
         faults.extend(check(options))
     patterns = options.get("lock_patterns", [])
     if not patterns:
@@ -148,6 +152,19 @@ def _forms(options: Mapping[str, Any]) -> Iterable[str]:
         value = options.get(name)
         if value and not re.fullmatch(form, str(value)):
             yield f"{PREFIX}{name} is {str(value)!r}: give {wanted}."
+
+
+def _images(options: Mapping[str, Any]) -> Iterable[str]:
+    images = options.get("images") or {}
+    if not isinstance(images, Mapping):
+        yield (
+            f"{PREFIX}images is {images!r}: give a dictionary of containers and their images; on the command line as"
+            f""" -e '{{"{PREFIX}images": {{"my-container": "my/image:2"}}}}'."""
+        )
+        return
+    for name, image in images.items():
+        if not isinstance(image, str) or not re.fullmatch(_FORMS["image"][0], image):
+            yield f"{PREFIX}images has {image!r} for container {name}: give {_FORMS['image'][1]}."
 
 
 def _lists(options: Mapping[str, Any]) -> Iterable[str]:

@@ -26,6 +26,8 @@ __all__ = [
     "AUTOSCALING",
     "DEREGISTRATION_DELAY",
     "DESIRED_COUNT",
+    "EARLIER_RELEASE",
+    "RELEASE",
     "STATE_KEYS",
     "controller_name",
     "controller_pid",
@@ -40,7 +42,10 @@ _PREFIX = "wwhd.qdrant_ops:"
 DESIRED_COUNT = f"{_PREFIX}desired_count"
 AUTOSCALING = f"{_PREFIX}autoscaling"
 DEREGISTRATION_DELAY = f"{_PREFIX}deregistration_delay"
-STATE_KEYS = (DESIRED_COUNT, AUTOSCALING, DEREGISTRATION_DELAY)
+# What a run is to start the service with, and what the service had before: only where the two differ.
+RELEASE = f"{_PREFIX}release"
+EARLIER_RELEASE = f"{_PREFIX}earlier_release"
+STATE_KEYS = (DESIRED_COUNT, AUTOSCALING, DEREGISTRATION_DELAY, RELEASE, EARLIER_RELEASE)
 
 
 def controller_pid() -> int:

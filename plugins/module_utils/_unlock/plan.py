@@ -31,10 +31,17 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner impo
     AUTOSCALING,
     DEREGISTRATION_DELAY,
     DESIRED_COUNT,
+    EARLIER_RELEASE,
+    RELEASE,
     STATE_KEYS,
     held_by_another,
     new_claim,
     run_id_of,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.release import (
+    plan_release,
+    release_notes,
+    release_refusals,
 )
 
 __all__ = ["make_plan"]
@@ -213,9 +220,15 @@ def _need(
     health: Mapping[str, Any] | None,
     *,
     only_tidy: bool,
+    release: Mapping[str, Any] | None,
+    part: str,
 ) -> tuple[bool, list[str]]:
     """Whether anything is to be done, and why, in sentences. `only_tidy`: an unfinished run left a healthy service."""
     why: list[str] = []
+    if part == "stop":
+        if claim and _stopped_by_a_run(info, claim) and not (release and release["asked"] and not release["noted"]):
+            return False, [f"it was stopped by the run {run_id_of(claim)} already, and waits to be started"]
+        why.append("the service is to be stopped")
     if claim:
         why.append(f"the unlock {claim.who} was not finished")
     if not info.get("healthy"):
@@ -225,11 +238,21 @@ def _need(
     if only_tidy:
         left = why[0] if why else "an earlier unlock left tags behind"
         return True, [f"{left}, but the service is healthy: only what that run left behind is put back"]
+    if release and not release["deployed"]:
+        why.append(f"it is a release: {', '.join(release['changes'])}")
     if why:
         return True, [reason.rstrip(".") for reason in why]
     if options.get("when") == "always":
         return True, ["the service is healthy, and qdrant_unlock_when is always"]
+    if options.get("task_definition") or options.get("images"):
+        return False, ["the service is healthy, has the release that is asked for, and no earlier unlock is unfinished"]
     return False, ["the service is healthy, and no earlier unlock is unfinished"]
+
+
+def _stopped_by_a_run(info: Mapping[str, Any], claim: Claim) -> bool:
+    """Whether a run has stopped the service, and left it so on purpose."""
+    live = [task for task in info.get("tasks") or [] if not task.get("gone")]
+    return claim.given_up and not int((info.get("service") or {}).get("desired_count") or 0) and not live
 
 
 def _kept_count(tags: Mapping[str, str], current: int) -> int:
@@ -298,6 +321,96 @@ def _warnings(service: Mapping[str, Any], log: Mapping[str, str] | None) -> Iter
         )
 
 
+def _run_refusals(
+    options: Mapping[str, Any],
+    info: Mapping[str, Any],
+    *,
+    claims: Sequence[Claim],
+    tasks: int,
+    needed: bool,
+    environment: str,
+    owner: str,
+    now: datetime,
+    going_on: bool,
+) -> Iterable[str]:
+    """What speaks against this run of all. `going_on`: it needs no other run that has stopped the service for it."""
+    name, inspect = (info.get("service") or {}).get("service_name"), options.get("mode") == "inspect"
+    if needed and not claims and not going_on:
+        yield (
+            f"No run has stopped the service {name}, so there is nothing for tasks_from: start to go on with. Include"
+            " the role without tasks_from: it stops, clears and starts the service."
+        )
+    if tasks > 1 and not options.get("allow_many") and not inspect:
+        yield (
+            f"The service {name} would run {tasks} tasks: more than one Qdrant on one store is what makes these locks."
+            " Set its desired count to 1, or pass -e qdrant_unlock_allow_many=true if each of its tasks has a store of"
+            " its own."
+        )
+    for other in claims if not options.get("takeover") else ():
+        if held_by_another(other, here=owner, now=now):
+            yield (
+                f"Another unlock of this service is under way: {other.who}. Wait for it. If you know that it is dead,"
+                " pass -e qdrant_unlock_takeover=true; otherwise it counts as dead when its process has ended, or, seen"
+                f" from another machine, from {other.until or 'never'} on."
+            )
+    if needed and options.get("protected") and options.get("confirm") != environment and not inspect:
+        yield f"The environment {environment} is protected: pass -e confirm={environment} to say that you mean it."
+
+
+def _verification_refusals(
+    options: Mapping[str, Any],
+    info: Mapping[str, Any],
+    health: Mapping[str, Any] | None,
+    collections: Mapping[str, Any] | None,
+    *,
+    needed: bool,
+) -> Iterable[str]:
+    inspect = options.get("mode") == "inspect"
+    unreachable = None if inspect else _health_refusal(info, health, str(options.get("health_url")))
+    if unreachable:
+        yield unreachable
+    elif collections and collections.get("msg") and needed:
+        yield f"The points cannot be counted, so the end could not be verified: {collections['msg']}"
+
+
+def _cleaner_of(
+    options: Mapping[str, Any],
+    info: Mapping[str, Any],
+    volume: Mapping[str, Any],
+    log: Mapping[str, str] | None,
+    *,
+    script: str,
+    run_id: str,
+) -> dict[str, Any]:
+    """The cleaner's task definition, and what this run of it is told."""
+    inspect = options.get("mode") == "inspect"
+    own = info.get("task_definition") or {}
+    family = str(options.get("family"))
+    return {
+        "definition": cleaner.definition(
+            script=script,
+            family=f"{family}-inspect" if inspect else family,
+            image=str(options.get("image")),
+            cpu=options.get("cpu") or 256,
+            memory=options.get("memory") or 512,
+            volume=volume,
+            read_only=inspect,
+            execution_role_arn=options.get("execution_role_arn") or own.get("execution_role_arn"),
+            task_role_arn=options.get("task_role_arn") or own.get("task_role_arn"),
+            log=log,
+        ),
+        "overrides": cleaner.overrides(
+            scan_path=str(options.get("scan_path") or "/"),
+            patterns=[str(pattern) for pattern in options.get("lock_patterns") or []],
+            mode="inspect" if inspect else "unlock",
+            held=str(options.get("held_locks") or "wait"),
+            held_timeout=int(options.get("held_timeout") or 0),
+            run_id=run_id,
+            prune=[str(pattern) for pattern in options.get("prune_patterns") or []],
+        ),
+    }
+
+
 def make_plan(
     info: Mapping[str, Any],
     *,
@@ -310,14 +423,22 @@ def make_plan(
     controller: Mapping[str, Any],
     run_id: str,
     now: datetime,
+    release: Mapping[str, Any] | None = None,
+    part: str = "run",
 ) -> dict[str, Any]:
     """The whole decision.
 
     `info` is what ecs_service_info returned, `health` what http_health returned (or None if it was not asked),
-    `collections` what qdrant_collections_info returned from a healthy service, or None. Returns a dict with `refusals`
-    and `why` (sentences), `needed`, `go`, and the values that the phases use. Nothing in it is secret.
+    `collections` what qdrant_collections_info returned from a healthy service, or None. `release` is what
+    ecs_service_redeploy said of the release that is asked for, or that an unfinished run has written down, or None.
+    `part`: `run` is all, `stop` ends with a service that is stopped, `start` begins there. Returns a dict with
+    `refusals` and `why` (sentences), `needed`, `go`, and the values that the phases use. Nothing in it is secret.
     """
     options = normalised(options)
+    if part == "start":
+        # Nobody wants a service that is healthy already to be stopped, in order to be started.
+        options["when"] = "needed"
+    prepared = release
     service = info.get("service") or {}
     inspect = options.get("mode") == "inspect"
     tags = service.get("tags") or {}
@@ -333,9 +454,19 @@ def make_plan(
         _kept_autoscaling(service, info.get("autoscaling")) if claim else (info.get("autoscaling"), None)
     )
     left_behind = claim is not None or any(key in tags for key in STATE_KEYS)
-    only_tidy = left_behind and _only_to_restore(options, info, health)
-    needed, why = _need(options, info, claim, health, only_tidy=only_tidy)
     volume, volume_fault = _choose_volume(options, info.get("volumes") or [])
+    bring = plan_release(
+        prepared, info=info, options=options, tags=tags, keys=(RELEASE, EARLIER_RELEASE), volume=volume
+    )
+    wanted = bring is not None and bring["asked"] and not bring["deployed"]
+    only_tidy = left_behind and part != "stop" and not wanted and _only_to_restore(options, info, health)
+    notes: list[str] = []
+    if prepared:
+        name = str(service.get("service_name"))
+        notes += release_notes(bring, tags, keys=(RELEASE, EARLIER_RELEASE), only_tidy=only_tidy, name=name)
+    if only_tidy:
+        bring = None
+    needed, why = _need(options, info, claim, health, only_tidy=only_tidy, release=bring, part=part)
     log = _log_of(options, info, volume)
     network = _network(options, info)
     timeouts = {name: math.ceil(float(seconds)) for name, seconds in timeouts_of(options).items()}
@@ -347,32 +478,22 @@ def make_plan(
 
     refusals = list(_service_refusals(service, info.get("tasks") or []))
     refusals += [fault for fault in (autoscaling_fault, volume_fault) if fault]
-    if max(original, after) > 1 and not options.get("allow_many") and not inspect:
-        refusals.append(
-            f"The service {service.get('service_name')} would run {max(original, after)} tasks: more than one Qdrant on"
-            " one store is what makes these locks. Set its desired count to 1, or pass -e qdrant_unlock_allow_many=true"
-            " if each of its tasks has a store of its own."
-        )
-    for other in claims if not options.get("takeover") else ():
-        if held_by_another(other, here=owner, now=now):
-            refusals.append(
-                f"Another unlock of this service is under way: {other.who}. Wait for it. If you know that it is dead,"
-                " pass -e qdrant_unlock_takeover=true; otherwise it counts as dead when its process has ended, or, seen"
-                f" from another machine, from {other.until or 'never'} on."
-            )
-    if needed and options.get("protected") and options.get("confirm") != environment and not inspect:
-        refusals.append(
-            f"The environment {environment} is protected: pass -e confirm={environment} to say that you mean it."
-        )
-    unreachable = None if inspect else _health_refusal(info, health, str(options.get("health_url")))
-    if unreachable:
-        refusals.append(unreachable)
-    elif collections and collections.get("msg") and needed:
-        refusals.append(f"The points cannot be counted, so the end could not be verified: {collections['msg']}")
+    refusals += list(release_refusals(bring, prepared, volume)) if needed else []
+    refusals += _run_refusals(
+        options,
+        info,
+        claims=claims,
+        tasks=max(original, after),
+        needed=needed,
+        environment=environment,
+        owner=owner,
+        now=now,
+        going_on=part != "start" or only_tidy,
+    )
+    refusals += _verification_refusals(options, info, health, collections, needed=needed)
     if not network["subnets"]:
         refusals.append("The service has no awsvpc network to run the cleaner in: set qdrant_unlock_subnets.")
 
-    task_definition = info.get("task_definition") or {}
     # The verification has three steps of its time-out each, and a cleaner may need its stop time-out.
     lease = sum(timeouts.values()) + 2 * timeouts["verify"] + held_timeout + _LEASE_MARGIN
     own = new_claim(claim_id=claim_id, owner=owner, now=now, lease_seconds=lease)
@@ -390,7 +511,11 @@ def make_plan(
         "desired_count_before": original,
         "desired_count_after": after,
         "restore_only": restore_only,
+        "part": part,
         "stop": not inspect and not restore_only,
+        "clean": not restore_only and part != "stop",
+        "start": not inspect and not restore_only and part != "stop",
+        "release": bring,
         "autoscaling": autoscaling,
         "claim": {own.key: own.value},
         "tags": {
@@ -398,6 +523,7 @@ def make_plan(
             DESIRED_COUNT: str(original),
             AUTOSCALING: autoscaling_to_tag(autoscaling),
             DEREGISTRATION_DELAY: delays_to_tag(delays),
+            **(bring["tags"] if bring else {}),
         },
         "fast_drain": shorter,
         "deregistration_delays": delays,
@@ -405,32 +531,11 @@ def make_plan(
         "earlier_claims": {earlier.key: earlier.value for earlier in claims},
         "tag_keys": [own.key, *(earlier.key for earlier in claims), *STATE_KEYS],
         "timeouts": {**timeouts, "clean": clean_timeout},
-        "warnings": [*_warnings(service, log), *drain_warnings],
+        "warnings": [*_warnings(service, log), *drain_warnings, *notes],
         "to_check": _to_check(options, info, network, log),
         "network": network,
         "file_system_id": volume["file_system_id"] if volume else None,
     }
     if volume:
-        family = str(options.get("family"))
-        plan["definition"] = cleaner.definition(
-            script=script,
-            family=f"{family}-inspect" if inspect else family,
-            image=str(options.get("image")),
-            cpu=options.get("cpu") or 256,
-            memory=options.get("memory") or 512,
-            volume=volume,
-            read_only=inspect,
-            execution_role_arn=options.get("execution_role_arn") or task_definition.get("execution_role_arn"),
-            task_role_arn=options.get("task_role_arn") or task_definition.get("task_role_arn"),
-            log=log,
-        )
-        plan["overrides"] = cleaner.overrides(
-            scan_path=str(options.get("scan_path") or "/"),
-            patterns=[str(pattern) for pattern in options.get("lock_patterns") or []],
-            mode="inspect" if inspect else "unlock",
-            held=held,
-            held_timeout=held_timeout,
-            run_id=run_id,
-            prune=[str(pattern) for pattern in options.get("prune_patterns") or []],
-        )
+        plan.update(_cleaner_of(options, info, volume, log, script=script, run_id=run_id))
     return plan

@@ -29,13 +29,14 @@ Results = Mapping[str, Sequence["Mapping[str, Any] | None"]]
 def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
     """`qdrant_unlock_result`, from one dict of what the phases registered.
 
-    Keys of `raw`: `plan`, `phases` (phase name → list of results), `info`, `wait`, `holders` (who mounts the
-    store), `deployment`, `health`, `collections_before`, `collections`, `expected` (counts by collection), `last`
-    (the text that the last verified run kept), `asked` (bool: points are wanted), `failure`, `restore`,
-    `restore_failure` (or None), `left_stopped`, `check_mode`, `inspect`, `refused` (it failed before it had changed
-    anything), `unfinished` (this is not the end yet), `service`, `environment`, `options` (the role's variables),
-    `interrupted` (where a watchdog would write), `at` (when this was asked for, in UTC), `report` (the path of the
-    report's files).
+    Keys of `raw`: `plan`, `phases` (phase name → list of results), `info`, `wait`, `holders` (who mounts the store),
+    `deployment`, `health`, `collections_before`, `collections`, `expected` (counts by collection), `last` (the text that
+    the last verified run kept), `asked` (bool: points are wanted), `failure`, `restore`, `restore_failure` (or None),
+    `left_stopped`,
+    `release` and `retreat` (what is released, and what a failed run has done with it), `check_mode`, `inspect`,
+    `refused` (it failed before it had changed anything), `unfinished` (this is not the end yet), `service`,
+    `environment`, `options` (the role's variables), `interrupted` (where a watchdog would write), `at`
+    (when this was asked for, in UTC), `report` (the path of the report's files).
     """
     # What other phases have registered is an earlier run's, if this one never came to them.
     results: Results = raw.get("phases") or {}
@@ -88,6 +89,8 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
             counted=now is not None,
             downtime=None if seconds is None else phases.downtime_sentence(seconds, was_up=up_before),
             diagnosis=diagnosis,
+            release=plan.get("release") and raw.get("release"),
+            retreat=raw.get("retreat") or None,
         )
     )
     changed = any(result.get("changed") for name in phases.PHASES for result in results.get(name) or [] if result)
@@ -124,6 +127,7 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
             "log": cleaner_log.log_shown(lines),
         },
         **({"inspection": _inspection(raw, locks, report)} if inspect and not check else {}),
+        "release": _release(plan, raw),
         "deployment": deployment.get("deployment"),
         "deployment_events": [
             {"created_at": event.get("created_at"), "message": event.get("message")}
@@ -137,6 +141,7 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
             "points": now,
             "counted_at": (raw.get("collections") or {}).get("started_at"),
             "points_before": before,
+            "counted_before_at": (raw.get("collections_before") or {}).get("started_at"),
             "points_last": last,
             "points_expected": dict(raw.get("expected") or {}),
             "data_whole": whole if ending.outcome == "unlocked" else None,
@@ -203,6 +208,15 @@ def _who(plan: Mapping[str, Any]) -> str | None:
     """Whose process or AWX job this is, as the claim on the service names it."""
     claims = claims_in(plan.get("claim") or {})
     return claims[0].owner.split("+", 1)[0] if claims else None
+
+
+def _release(plan: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is released, by `family:revision`; `action` is what a failed run has done with it, else null."""
+    release: Mapping[str, Any] = (plan.get("release") and raw.get("release")) or {}
+    if not release:
+        return None
+    shown = {key: release.get(key) for key in ("name", "previous", "changes", "way_back")}
+    return {**shown, "action": (raw.get("retreat") or {}).get("action")}
 
 
 def _failed_task(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,9 +36,12 @@ def write_report(
     """Write `<name>.json` and `<name>.html`, and the index anew. Raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write_run(folder, name=name, host=host, result=result, templates=templates)
-    points = result["verification"]["points"]
-    if result["outcome"] == "unlocked" and points is not None:
-        kept = {"at": result["verification"]["counted_at"], "points": points}
+    verification = result["verification"]
+    # A run that ends with the service stopped has counted before: that is what the one which starts it compares with.
+    suffix = {"unlocked": "", "stopped": "_before"}.get(result["outcome"])
+    points = None if suffix is None else verification[f"points{suffix}"]
+    if points is not None:
+        kept = {"at": verification[f"counted{suffix}_at"], "points": points}
         _write(folder / f"{host}-last-verified.json", json.dumps(kept))
     with _alone(folder / ".index.lock", clock):
         entries = {entry["name"]: entry for entry in _read_index(folder)}

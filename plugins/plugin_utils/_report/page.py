@@ -36,6 +36,7 @@ _WORDS = {
     "nothing_to_do": "Nothing to do",
     "check": "Check mode",
     "inspected": "Inspected",
+    "stopped": "Stopped",
     "restored": "Tidied up",
     "unfinished": "Not finished",
     "interrupted": "Interrupted",

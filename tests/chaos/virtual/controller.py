@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import secrets
 import uuid
@@ -70,6 +71,10 @@ class Controller:
         } | {f"qdrant_unlock_{key}": value for key, value in variables.items()}
         background = self._join if self.watched and self.operators.many else None
         return Role(ROLE, given, clock=self.clock, step=self._step, background=background, check=check).play(entry)
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call that was made since the log was emptied."""
+        return [json.loads(line) for line in self.world.calls.path.read_text().splitlines()]
 
     def _join(self, action: str, work: Callable[[], Any]) -> None:
         self.operators.join(f"{self.operators.current}'s {action.rsplit('.', 1)[-1]}", work)

@@ -120,3 +120,45 @@ def test_bad_images_are_refused(images: dict[str, Any], text: str) -> None:
     assert found.failed
     assert text in found.msg
     assert aws.writes == []
+
+
+def test_what_a_release_needs_is_made_ready_without_touching_the_service() -> None:
+    world = World(desired=1)
+    registry(world)
+    looked, aws = redeploy(world, check=True, images={"fastapi": "wwhd/backend:2"}, deploy=False)
+    assert not looked.failed, looked.msg
+    assert aws.writes == []
+    assert looked.changed
+    found, aws = redeploy(world, images={"fastapi": "wwhd/backend:2"}, deploy=False)
+    assert not found.failed, found.msg
+    assert [call.operation for call in aws.writes] == ["ecs:RegisterTaskDefinition"]
+    for result in (looked.result, found.result):
+        assert result["outcome"] == "prepared"
+        assert result["task_definition_arn"] == NEXT
+        assert result["prepared"]["images"] == {"fastapi": "wwhd/backend:2", "qdrant": "qdrant/qdrant:v1.7.4"}
+        assert [volume["name"] for volume in result["prepared"]["volumes"]] == [
+            volume["name"] for volume in definition()["volumes"]
+        ]
+        assert result["prepared"]["changes"] == [
+            "task definition wwhd-backend:7 -> wwhd-backend:8",
+            "image of fastapi wwhd/backend:1 -> wwhd/backend:2",
+        ]
+    again, aws = redeploy(world, images={"fastapi": "wwhd/backend:2"}, deploy=False)
+    assert not again.changed
+    assert aws.writes == []
+    nothing, _aws = redeploy(world, deploy=False)
+    assert nothing.failed
+    assert "give task_definition or images" in nothing.msg
+
+
+@pytest.mark.parametrize("deploy", [True, False])
+def test_a_revision_that_was_deregistered_is_refused_before_anything_happens(deploy: bool) -> None:
+    world = World(desired=1)
+    world.definitions[NEXT] = definition(arn=NEXT)
+    registry(world)
+    world.definitions[NEXT]["status"] = "INACTIVE"
+    found, aws = redeploy(world, task_definition="wwhd-backend:8", deploy=deploy)
+    assert found.failed
+    assert "wwhd-backend:8: it is INACTIVE" in found.msg
+    assert "Nothing was changed" in found.msg
+    assert aws.writes == []
