@@ -232,7 +232,8 @@ class Saving:
                 place.pending.unlink(missing_ok=True)
         except (OperationFailed, OSError) as error:
             self.warnings.append(
-                f"{error} It takes room on the server's disk until it is removed: the next run of this name tries again."
+                f"{error} It takes room on the server's disk until it is removed; the next run of this name tries "
+                "again."
             )
 
     def _unfinished(
@@ -242,8 +243,6 @@ class Saving:
         told = [said, collections_saved(saved.values(), len(wanted), self.folder)]
         told.append("Nothing that is not whole was left there." if saved else "No half file was left there.")
         told.append(f"Run it again with name: {self.folder.name} to save what is missing.")
-        if self.warnings:
-            told.extend(self.warnings)
         details = {"saved": [_described(self.folder, one, changed=True) for one in saved.values()]}
         return OperationFailed(" ".join(told), details={**details, "directory": str(self.folder)})
 
