@@ -249,7 +249,7 @@ class Restoring:
                 f"{'is' if len(done) == 1 else 'are'} restored at {shown}: {counted(points, 'point')}, {same}."
             )
         else:
-            msg = f"Not touched: {', '.join(chosen)} at {shown} has as many points as were saved."
+            msg = f"Nothing was touched at {shown}: it has as many points as were saved in {', '.join(chosen)}."
         if aliases:
             msg += f" Aliases {'to make' if self.check_mode else 'made'}: {', '.join(aliases)}."
         return {
