@@ -66,6 +66,9 @@ class Saving:
                 kept[name] = manifest
         missing = [name for name in places if name not in kept]
         saved = dict(kept)
+        if not self.check_mode:
+            for name in kept:
+                self._remove_what_is_left(places[name])
         if not self.check_mode and missing:
             with local_faults(f"make the folder {self.folder}"):
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -203,6 +206,14 @@ class Saving:
                 "run it again, or set tolerate_writes to true."
             )
         self.warnings.append(f"{said}: the snapshot holds something between the two.")
+
+    def _remove_what_is_left(self, place: Place) -> None:
+        """Of a collection that was saved, and whose snapshot could not be removed from the server."""
+        try:
+            self._remove_leftover(place)
+            place.pending.unlink(missing_ok=True)
+        except (OperationFailed, OSError) as error:
+            self.warnings.append(str(error))
 
     def _remove_leftover(self, place: Place) -> None:
         """What an earlier run had made on the server, and died before it could take it away."""

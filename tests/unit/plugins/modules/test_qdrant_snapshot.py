@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -251,9 +252,17 @@ def test_a_run_that_died_is_cleaned_up_after_by_the_next(tmp_path: Path) -> None
     assert "It takes room on the server's disk until it is removed; the next run" in str(outcome.warnings)
     del qdrant.hooks["delete"]
     assert len(qdrant.kept["documents"]) == 3
-    (tmp_path / "n" / "documents.snapshot").unlink()
+    pending = (tmp_path / "n" / ".documents.snapshot.pending").read_text()
+    assert not save(qdrant, tmp_path, name="n", collections=["documents"]).changed
+    assert sorted(qdrant.kept["documents"]) == [left, theirs]
+    # One that died before anything was here: the same, and then it saves anew.
+    shutil.rmtree(tmp_path / "n")
+    (tmp_path / "n").mkdir()
+    (tmp_path / "n" / ".documents.snapshot.pending").write_text(pending)
+    qdrant.kept["documents"][json.loads(pending)["snapshot"]] = b"left"
     assert save(qdrant, tmp_path, name="n", collections=["documents"]).changed
     assert sorted(qdrant.kept["documents"]) == [left, theirs]
+    assert names(tmp_path) == ["documents.snapshot", "documents.snapshot.json"]
 
 
 def test_a_signal_in_the_middle_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
