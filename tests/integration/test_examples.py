@@ -11,6 +11,8 @@ by what stands for it here (the prepare function's answer); a text that no examp
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import threading
 import time
@@ -173,10 +175,11 @@ def prepare_qdrant_snapshot(sandbox: Sandbox, folder: Path) -> Prepared:
 
 def prepare_qdrant_snapshot_restore(sandbox: Sandbox, folder: Path) -> Prepared:
     url = sandbox.state["qdrant_url"]
-    for name in ("20261123T150405Z", "before-release-42"):
-        options = {"directory": str(folder), "name": name, "collections": ["documents"], "use_proxy": False}
-        saved = run_module(qdrant_snapshot.main, {"url": url, **options})
-        assert not saved.failed, saved.msg
+    first = folder / "20261123T150405Z"
+    options = {"directory": str(folder), "name": first.name, "collections": ["documents"], "use_proxy": False}
+    saved = run_module(qdrant_snapshot.main, {"url": url, **options})
+    assert not saved.failed, saved.msg
+    shutil.copytree(first, folder / "before-release-42", copy_function=os.link)
     return Prepared(
         {
             "http://qdrant.internal:6333": url,

@@ -9,7 +9,7 @@ Private to wwhd.qdrant_ops. Works with Qdrant 1.7 and later. Seconds everywhere,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -189,6 +189,8 @@ class Server:
         options = {"priority": "snapshot", "wait": "true"}
         if (version_number(version) or (0,)) >= _CHECKSUM_SINCE:
             options["checksum"] = sha256
+        # A server that asks for the login first would have to be sent the whole file twice.
+        transport = replace(self.qdrant.transport, force_basic_auth=bool(self.qdrant.transport.url_username))
         for attempt in range(1, _FRUITLESS + 1):
             form = Form(path, field="snapshot", filename=path.name)
             try:
@@ -201,7 +203,7 @@ class Server:
                     address=plain.address,
                 )
                 limit = max(1.0, self.left())
-                answer = fetch(request, transport=self.qdrant.transport, timeout=limit, clock=self.clock)
+                answer = fetch(request, transport=transport, timeout=limit, clock=self.clock)
                 if not _lost(answer) and answer.status not in (429, 503):
                     self._result(answer, where, doing)
                     return True

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +23,7 @@ from sandbox import store
 from sandbox.runtime import Runtime
 from sandbox.store import seeding
 
-from .conftest import SPEED, Service, Task, call
+from .conftest import SPEED, Reply, Service, Task, call
 
 KEY = "k3y-of-the-store"
 VERSION = "1.15.1"
@@ -118,3 +121,39 @@ def test_points_that_came_since_are_not_overwritten_unless_told(stores: Stores) 
     outcome = restore(stores.old, folder, collections=["conversations"], overwrite=True)
     assert not outcome.failed, outcome.msg
     assert counted(stores.old, "conversations") == 60
+
+
+def test_the_stores_own_paths(stores: Stores) -> None:
+    port = stores.old.qdrant_port
+    made = call(port, "/collections/documents/snapshots", {}, api_key=KEY).json["result"]
+    path = f"/collections/documents/snapshots/{made['name']}"
+    content = call(port, path, api_key=KEY).body
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (made["size"], made["checksum"])
+    assert call(port, path).status == 401
+    wrong = f"/collections/x/snapshots/upload?priority=snapshot&checksum={'0' * 64}"
+    form = b'--b\r\nContent-Disposition: form-data; name="snapshot"; filename="x.snapshot"\r\n\r\nno tar\r\n--b--\r\n'
+    for target, body, said in (
+        (wrong, form, b"Snapshot checksum mismatch"),
+        ("/collections/x/snapshots/upload", form, b"Failed to unpack snapshot"),
+        ("/collections/x/snapshots/upload", form[:-9], b"Multipart stream is incomplete"),
+    ):
+        answer = send(port, target, body)
+        assert answer.status == 400
+        assert said in answer.body
+    assert call(port, "/collections/x", api_key=KEY).status == 404
+    location = {"location": f"http://127.0.0.1:{port}{path}", "priority": "snapshot"}
+    # The key is not passed on: what it would fetch from is not open to it.
+    refused = call(port, "/collections/x/snapshots/recover", location, method="PUT", api_key=KEY)
+    assert (refused.status, "Failed to download snapshot" in refused.json["status"]["error"]) == (400, True)
+    assert call(port, path, method="DELETE", api_key=KEY).json["result"] is True
+    assert call(port, path, method="DELETE", api_key=KEY).status == 404
+
+
+def send(port: int, target: str, body: bytes) -> Reply:
+    headers = {"Content-Type": "multipart/form-data; boundary=b", "api-key": KEY}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{target}", data=body, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return Reply(answer.status, answer.read())
+    except urllib.error.HTTPError as error:
+        return Reply(error.code, error.read())

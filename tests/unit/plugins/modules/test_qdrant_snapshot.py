@@ -18,12 +18,11 @@ import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._interrupts import Interrupted
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots import files
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock
+from ansible_collections.wwhd.qdrant_ops.plugins.modules import qdrant_snapshot
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, run_module
 from ansible_collections.wwhd.qdrant_ops.tests.unit.qdrant_client import KEY, points
-from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, Reply
+from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, Reply, serve
 from ansible_collections.wwhd.qdrant_ops.tests.unit.snapshot_server import SnapshotQdrant, save, store
-
-WRITES = ("POST /collections/documents/snapshots", "DELETE", "PUT")
 
 
 def names(folder: Path) -> list[str]:
@@ -342,3 +341,15 @@ def test_several_servers_behind_one_address(tmp_path: Path) -> None:
     qdrant = store()
     qdrant.hooks["fetch"] = lambda asked: Reply(404, {"status": {"error": "Not found"}, "time": 0})
     assert "Several servers answer at that address" in save(qdrant, tmp_path).msg
+
+
+def test_of_several_addresses_one_is_stayed_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = "ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.options.resolve"
+    # Nothing listens at the first.
+    monkeypatch.setattr(where, lambda url: ["127.0.0.9", "127.0.0.1"])
+    qdrant = store()
+    with serve(qdrant) as server:
+        args = {"url": f"http://qdrant.invalid:{server.port}", "use_proxy": False, "directory": str(tmp_path)}
+        outcome = run_module(qdrant_snapshot.main, args, clock=FakeClock())
+    assert not outcome.failed, outcome.msg
+    assert {asked.headers["host"] for asked in server.asked} == {f"qdrant.invalid:{server.port}"}
