@@ -145,14 +145,19 @@ def _goes_on(headers: Mapping[str, str], size: int) -> bool:
 
 
 class Form(io.RawIOBase):
-    """A form with one file in it, read piece by piece; `whole` says whether all of it was handed over."""
+    """A form with one file in it, read piece by piece; `whole` says whether all of it was handed over.
 
-    def __init__(self, path: Path, *, field: str, filename: str) -> None:
+    `filename` is what the receiver is told, in letters, digits, dots and hyphens.
+    """
+
+    def __init__(
+        self, path: Path, *, field: str, filename: str, on_progress: Callable[[int], None] = lambda size: None
+    ) -> None:
         boundary = uuid.uuid4().hex
-        kept = re.sub(r"[^A-Za-z0-9._-]", "_", filename)
+        self._on_progress = on_progress
         before = (
             f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="{field}"; filename="{kept}"\r\n'
+            f'Content-Disposition: form-data; name="{field}"; filename="{filename}"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
         ).encode()
         after = f"\r\n--{boundary}--\r\n".encode()
@@ -180,6 +185,7 @@ class Form(io.RawIOBase):
             piece: bytes = self._parts[0].read(size)
             if piece:
                 self.sent += len(piece)
+                self._on_progress(self.sent)
                 return piece
             del self._parts[0]
         return b""

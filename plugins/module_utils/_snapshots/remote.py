@@ -22,6 +22,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.words import
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.client import Qdrant, RefusedError
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.probe import collection_path
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.files import human_size
 
 __all__ = ["Remote", "Server", "count_points", "version_number"]
 
@@ -29,6 +30,8 @@ _PACE = Pace(quick=1.0, slow=10.0)
 _RETRY_PACE = Pace(quick=0.5, slow=8.0, growth=2.0)
 # So many attempts in a row that bring nothing new mean that something lies in the way.
 _FRUITLESS = 5
+# Seconds between two lines about a transfer.
+_PROGRESS = 10.0
 # What a proxy or a load balancer answers for a server that may well be at work.
 _UNCERTAIN = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT, HTTPStatus.REQUEST_TIMEOUT})
 _CHECKSUM_SINCE = (1, 8)
@@ -182,8 +185,22 @@ class Server:
                     f"Could not {doing} of {self.qdrant.shown}: it answered {refused.status}, {refused.reason}."
                 ) from refused
 
-    def put_in(self, collection: str, path: Path, *, sha256: str, version: str | None) -> bool:
-        """Upload a snapshot and have the collection made from it; False where it is not known what came of it."""
+    def progress(self, collection: str, whole: int, where: str) -> Callable[[int], None]:
+        """Tells now and then how much of a file is `where`."""
+        last = [self.clock.monotonic()]
+
+        def told(size: int) -> None:
+            if self.clock.monotonic() - last[0] >= _PROGRESS:
+                last[0] = self.clock.monotonic()
+                self.say(f"{collection}: {human_size(size)} of {human_size(whole)} are {where}")
+
+        return told
+
+    def put_in(self, collection: str, path: Path, *, name: str, sha256: str, version: str | None) -> bool:
+        """Upload a snapshot and have the collection made from it; False where it is not known what came of it.
+
+        `name` is what the server calls it while it has it.
+        """
         doing = f"restore the collection {collection!r} from {path}"
         where = collection_path(collection, "/snapshots/upload")
         options = {"priority": "snapshot", "wait": "true"}
@@ -192,7 +209,8 @@ class Server:
         # A server that asks for the login first would have to be sent the whole file twice.
         transport = replace(self.qdrant.transport, force_basic_auth=bool(self.qdrant.transport.url_username))
         for attempt in range(1, _FRUITLESS + 1):
-            form = Form(path, field="snapshot", filename=path.name)
+            told = self.progress(collection, path.stat().st_size, "sent")
+            form = Form(path, field="snapshot", filename=name, on_progress=told)
             try:
                 plain = self.qdrant.request("POST", f"{where}?{urlencode(options)}")
                 request = Request(

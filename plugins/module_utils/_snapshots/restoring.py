@@ -151,17 +151,19 @@ class Restoring:
     def _restore(self, manifest: Manifest, there: Described | None, version: str | None) -> Described:
         name, server = manifest.collection, self.server
         path = self.folder / manifest.file
+        # Never the name of a snapshot that the server has: some versions keep what is uploaded beside their own.
+        uploaded = f"restored-{manifest.sha256[:32]}.snapshot"
         before = {one.name for one in server.listed(name)} if there is not None else set()
         server.say(f"{name}: putting in {manifest.counts()}")
         with local_faults(f"read {path}"):
-            answered = server.put_in(name, path, sha256=manifest.sha256, version=version)
+            answered = server.put_in(name, path, name=uploaded, sha256=manifest.sha256, version=version)
         if not answered and there is not None and manifest.holds(there["points_count"]) and there["points_count"]:
             raise OperationFailed(
                 f"The answer to the upload of {name!r} to {server.qdrant.shown} was lost, and the collection had as "
                 "many points before: nobody can say which ones it has now. See Qdrant's log."
             )
         after = self._verified(manifest, answered=answered)
-        self._remove_upload(name, path.name, before)
+        self._remove_upload(name, uploaded, before)
         return after
 
     def _verified(self, manifest: Manifest, *, answered: bool) -> Described:

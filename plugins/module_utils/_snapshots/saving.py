@@ -26,7 +26,6 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.reading im
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.files import (
     Part,
     check_room,
-    human_size,
     local_faults,
     tar_fault,
     write_whole,
@@ -36,8 +35,6 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.remote 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.words import collections_saved
 
 __all__ = ["Saving"]
-
-_PROGRESS = 10.0
 
 
 @dataclass
@@ -61,8 +58,8 @@ class Saving:
         places = {name: Place(self.folder, name) for name in found}
         kept: dict[str, Manifest] = {}
         for name, place in places.items():
-            manifest = place.saved()
-            if manifest and not place.fault(manifest):
+            manifest = self._kept(place, found[name]["points_count"])
+            if manifest:
                 kept[name] = manifest
         missing = [name for name in places if name not in kept]
         saved = dict(kept)
@@ -78,6 +75,27 @@ class Saving:
                 except (OperationFailed, Interrupted) as error:
                     raise self._unfinished(error, name, saved, list(places)) from error
         return self._result(saved, kept, list(places), missing, version)
+
+    def _kept(self, place: Place, points: int) -> Manifest | None:
+        """What is saved of a collection under this name, and whole."""
+        manifest = place.saved()
+        if manifest is None:
+            return None
+        shown = self.server.qdrant.shown
+        if manifest.source != shown:
+            raise OperationFailed(
+                f"{self.folder} has a snapshot of {place.collection!r} that was taken from {manifest.source}, and this "
+                f"is {shown}: give another name, so that the two are not taken for each other."
+            )
+        with local_faults(f"read the snapshots in {self.folder}"):
+            if place.fault(manifest):
+                return None
+        if not manifest.holds(points):
+            self.warnings.append(
+                f"The collection {place.collection!r} has {points:,} points now, and {manifest.counts()} are saved "
+                f"under this name, as of {manifest.created_at}: give another name to save it as it is now."
+            )
+        return manifest
 
     def _found(self) -> dict[str, dict[str, Any]]:
         """Each collection to save, as it is described; refuses what can't be saved whole, before anything is made."""
@@ -157,7 +175,8 @@ class Saving:
             part = Part(place.part)
         try:
             with local_faults(doing):
-                self.server.fetch(place.collection, remote, part, on_progress=self._progress(place, remote))
+                told = self.server.progress(place.collection, remote.size, "here")
+                self.server.fetch(place.collection, remote, part, on_progress=told)
             verified = _verified(place, remote, part)
             manifest: Manifest = manifest_of(part, verified)
             with local_faults(doing):
@@ -169,17 +188,6 @@ class Saving:
         except BaseException:
             part.discard()
             raise
-
-    def _progress(self, place: Place, remote: Remote) -> Any:
-        clock = self.server.clock
-        last = [clock.monotonic()]
-
-        def told(size: int) -> None:
-            if clock.monotonic() - last[0] >= _PROGRESS:
-                last[0] = clock.monotonic()
-                self.server.say(f"{place.collection}: {human_size(size)} of {human_size(remote.size)} are here")
-
-        return told
 
     def _count(self, name: str) -> int:
         try:

@@ -80,6 +80,10 @@ def test_a_name_is_saved_once_and_a_file_that_was_damaged_again(tmp_path: Path) 
     assert not again.changed
     assert again.msg.endswith("Nothing was done: they were saved before, under this name.")
     assert qdrant.made == 2
+    assert again.warnings == []
+    qdrant.collections["documents"][9000] = [1, 2]
+    late = save(qdrant, tmp_path, name="release-42")
+    assert "has 25 points now, and 24 points are saved under this name, as of 2026-11-23T15:00" in str(late.warnings)
     path = tmp_path / "release-42" / "documents.snapshot"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     mended = save(qdrant, tmp_path, name="release-42")
@@ -87,6 +91,13 @@ def test_a_name_is_saved_once_and_a_file_that_was_damaged_again(tmp_path: Path) 
         ("conversations", False), ("documents", True),
     ]  # fmt: skip
     assert qdrant.made == 3
+
+
+def test_two_stores_are_not_saved_under_one_name(tmp_path: Path) -> None:
+    assert save(store(), tmp_path, name="n").changed
+    outcome = save(store(), tmp_path, name="n")
+    assert "that was taken from http://127.0.0.1:" in outcome.msg
+    assert outcome.msg.endswith("give another name, so that the two are not taken for each other.")
 
 
 def test_check_mode_counts_and_makes_nothing(tmp_path: Path) -> None:

@@ -6,12 +6,17 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock
+from ansible_collections.wwhd.qdrant_ops.plugins.modules import qdrant_snapshot_restore
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, run_module
 from ansible_collections.wwhd.qdrant_ops.tests.unit.qdrant_client import KEY, points
 from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, Reply
 from ansible_collections.wwhd.qdrant_ops.tests.unit.snapshot_server import SnapshotQdrant, put_back, save, store
@@ -255,3 +260,57 @@ def test_the_key_is_sent_and_not_shown(saved: Path) -> None:
     assert not outcome.failed, outcome.msg
     assert KEY not in json.dumps(outcome.result)
     assert "refused the API key" in put_back(new, saved, api_key="wr0ng-key-of-it").msg
+
+
+class Breaking(ThreadingHTTPServer):
+    """Passes nothing on of the first upload but its beginning, and closes; later ones go to the server behind."""
+
+    daemon_threads = True
+
+    def __init__(self, qdrant: SnapshotQdrant) -> None:
+        self.qdrant = qdrant
+        self.broken: list[int] = []
+        super().__init__(("127.0.0.1", 0), BreakingHandler)
+
+
+class BreakingHandler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Breaking)
+        length = int(self.headers["Content-Length"])
+        if "/upload" in self.path and not self.server.broken:
+            self.server.broken.append(len(self.rfile.read(1000)))
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        reply = self.server.qdrant(Asked(self.command, self.path, headers, self.rfile.read(length)))
+        content, kind = reply.content()
+        self.send_response(reply.status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        self.headers["Content-Length"] = "0"
+        self.do_POST()
+
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
+        """Nobody reads it."""
+
+
+def test_an_upload_that_breaks_off_is_sent_again(tmp_path: Path) -> None:
+    # More than what the kernel takes before anybody has read it.
+    save(store(padding=16_000_000), tmp_path, name="n", collections=["documents"])
+    new = empty()
+    with Breaking(new) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        args = {"url": url, "use_proxy": False, "directory": str(tmp_path / "n")}
+        outcome = run_module(qdrant_snapshot_restore.main, args, clock=FakeClock())
+        server.shutdown()
+    assert not outcome.failed, outcome.msg
+    assert (server.broken, len(new.collections["documents"])) == ([1000], 24)
