@@ -196,8 +196,8 @@ class Server:
 
         return told
 
-    def put_in(self, collection: str, path: Path, *, name: str, sha256: str, version: str | None) -> bool:
-        """Upload a snapshot and have the collection made from it; False where it is not known what came of it.
+    def put_in(self, collection: str, path: Path, *, name: str, sha256: str, version: str | None) -> str | None:
+        """Upload a snapshot and have the collection made from it; a reason where it is not known what came of it.
 
         `name` is what the server calls it while it has it.
         """
@@ -224,9 +224,9 @@ class Server:
                 answer = fetch(request, transport=transport, timeout=limit, clock=self.clock)
                 if not _lost(answer) and answer.status not in (429, 503):
                     self._result(answer, where, doing)
-                    return True
+                    return None
                 if form.whole and _lost(answer):
-                    return False
+                    return answer.error or f"status {answer.status}"
             finally:
                 form.close()
             # A form without its end is refused by the server: nothing has come of it, and it may be sent again.

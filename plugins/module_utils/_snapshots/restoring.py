@@ -156,23 +156,23 @@ class Restoring:
         before = {one.name for one in server.listed(name)} if there is not None else set()
         server.say(f"{name}: putting in {manifest.counts()}")
         with local_faults(f"read {path}"):
-            answered = server.put_in(name, path, name=uploaded, sha256=manifest.sha256, version=version)
-        if not answered and there is not None and manifest.holds(there["points_count"]) and there["points_count"]:
+            lost = server.put_in(name, path, name=uploaded, sha256=manifest.sha256, version=version)
+        if lost and there is not None and manifest.holds(there["points_count"]) and there["points_count"]:
             raise OperationFailed(
-                f"The answer to the upload of {name!r} to {server.qdrant.shown} was lost, and the collection had as "
-                "many points before: nobody can say which ones it has now. See Qdrant's log."
+                f"The answer to the upload of {name!r} to {server.qdrant.shown} was lost ({lost}), and the collection "
+                "had as many points before: nobody can say which ones it has now. See Qdrant's log."
             )
-        after = self._verified(manifest, answered=answered)
+        after = self._verified(manifest, lost=lost)
         self._remove_upload(name, uploaded, before)
         return after
 
-    def _verified(self, manifest: Manifest, *, answered: bool) -> Described:
+    def _verified(self, manifest: Manifest, *, lost: str | None) -> Described:
         name, qdrant = manifest.collection, self.server.qdrant
         wrong = [0]
 
         def look() -> Described | None:
             found = describe_collection(qdrant, name, exact=True, query=True, aliases=None)
-            settled = answered and found is not None and found["status"] != "yellow"
+            settled = not lost and found is not None and found["status"] != "yellow"
             wrong[0] = wrong[0] + 1 if settled and restored_faults(manifest, found) else 0
             return found
 
@@ -188,10 +188,10 @@ class Restoring:
             ).value
         except WaitEnded as ended:
             faults = " ".join(restored_faults(manifest, ended.observation.value))
-            lost = "" if answered else " The answer to its upload was lost on the way."
+            on_the_way = f" The answer to its upload was lost on the way: {lost}." if lost else ""
             raise OperationFailed(
-                f"The collection {name!r} of {qdrant.shown} is not what was saved: {faults}{lost} See Qdrant's log; "
-                f"the snapshot itself is whole, in {self.folder}."
+                f"The collection {name!r} of {qdrant.shown} is not what was saved: {faults}{on_the_way} See Qdrant's "
+                f"log; the snapshot itself is whole, in {self.folder}."
             ) from ended
         assert found is not None  # noqa: S101  # what is not there has a fault
         return found
