@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.exchange import Answer, Request, fetch
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.transfer import Form, Sink, download
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.words import advice, seconds
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.words import advice, one_line, seconds
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.client import Qdrant, RefusedError
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.probe import collection_path
@@ -47,7 +47,14 @@ class Remote:
 
     @classmethod
     def of(cls, told: Any) -> Remote:
-        return cls(str(told["name"]), int(told["size"]), told.get("checksum"))
+        """As Qdrant describes it. Raises OperationFailed for what is no description."""
+        try:
+            return cls(str(told["name"]), int(told["size"]), told.get("checksum"))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise OperationFailed(
+                f"Qdrant described a snapshot in a way that can't be read ({one_line(str(told))}): check what lies "
+                "between here and Qdrant, and its version (1.7 or later)."
+            ) from error
 
 
 def version_number(version: str | None) -> tuple[int, ...] | None:
@@ -88,7 +95,8 @@ class Server:
 
     def listed(self, collection: str) -> list[Remote]:
         path = collection_path(collection, "/snapshots")
-        return [Remote.of(told) for told in self._asked("GET", path, f"list the snapshots of {collection!r}")]
+        listed = self._asked("GET", path, f"list the snapshots of {collection!r}")
+        return [Remote.of(told) for told in (listed if isinstance(listed, list) else [listed])]
 
     def create(self, collection: str, before: frozenset[str]) -> Remote:
         """Have one made, once: where the answer gets lost, it is looked for rather than asked for again."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.files import tar_fault
 from ansible_collections.wwhd.qdrant_ops.plugins.modules import qdrant_snapshot, qdrant_snapshot_restore
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import Outcome, run_module
 from sandbox import store
@@ -88,6 +89,7 @@ def test_what_is_saved_is_whole_and_described(stores: Stores) -> None:
     manifest = json.loads((folder / "documents.snapshot.json").read_text())
     assert (manifest["points_count"], manifest["qdrant_version"], manifest["verified_by"]) == (240, VERSION, "checksum")
     assert manifest["config"]["params"]["vectors"] == {"size": 8, "distance": "Cosine"}
+    assert tar_fault(folder / "documents.snapshot") is None
     with tarfile.open(folder / "documents.snapshot") as archive:
         assert "./config.json" in archive.getnames()
     assert on_the_server(stores.old, "documents") == []

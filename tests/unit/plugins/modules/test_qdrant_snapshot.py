@@ -364,3 +364,10 @@ def test_of_several_addresses_one_is_stayed_with(tmp_path: Path, monkeypatch: py
         outcome = run_module(qdrant_snapshot.main, args, clock=FakeClock())
     assert not outcome.failed, outcome.msg
     assert {asked.headers["host"] for asked in server.asked} == {f"qdrant.invalid:{server.port}"}
+
+
+@pytest.mark.parametrize("told", [None, {"name": "x"}, "text", {"name": "x", "size": "much"}])
+def test_an_answer_that_is_no_snapshot(tmp_path: Path, told: Any) -> None:
+    qdrant = store()
+    qdrant.hooks["create"] = lambda asked: Reply(body={"result": told, "status": "ok", "time": 0})
+    assert "Qdrant described a snapshot in a way that can't be read (" in save(qdrant, tmp_path).msg
