@@ -20,7 +20,7 @@ from typing import Any
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.files import sha256_of, write_whole
 
-__all__ = ["Manifest", "Place", "read_set"]
+__all__ = ["Manifest", "Place", "read_manifest", "read_set", "write_manifest"]
 
 _FORMAT = 1
 _SUFFIX = ".snapshot"
