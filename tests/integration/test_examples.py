@@ -14,6 +14,7 @@ import json
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,8 @@ import yaml
 from integration.plays import MODULES, play
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import place
+from ansible_collections.wwhd.qdrant_ops.plugins.modules import qdrant_snapshot
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import run_module
 from sandbox import world
 from sandbox.client import Sandbox
 
@@ -162,6 +165,31 @@ def prepare_qdrant_collections_info(sandbox: Sandbox, _folder: Path) -> Prepared
     url = sandbox.state["qdrant_url"]
     return Prepared(
         {"http://qdrant.internal:6333": url, "https://gateway.example.com/qdrant": url, "size: 384": "size: 8"}
+    )
+
+
+def prepare_qdrant_snapshot(sandbox: Sandbox, folder: Path) -> Prepared:
+    return Prepared({"http://qdrant.internal:6333": sandbox.state["qdrant_url"], "/var/backups/qdrant": str(folder)})
+
+
+def prepare_qdrant_snapshot_restore(sandbox: Sandbox, folder: Path) -> Prepared:
+    url = sandbox.state["qdrant_url"]
+    for name in ("before-release-42", "20261123T150405Z"):
+        options = {"directory": str(folder), "name": name, "collections": ["documents"], "use_proxy": False}
+        saved = run_module(qdrant_snapshot.main, {"url": url, **options})
+        assert not saved.failed, saved.msg
+        # What comes after the release; behind the load balancer only a count tells whether an upload came in.
+        if name == "before-release-42":
+            point = json.dumps({"points": [{"id": 9000, "vector": [0.1] * 8}]}).encode()
+            request = urllib.request.Request(f"{url}/collections/documents/points?wait=true", point, method="PUT")
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                assert answer.status == 200
+    return Prepared(
+        {
+            "http://qdrant.internal:6333": url,
+            "http://new-qdrant.internal:6333": url,
+            "/var/backups/qdrant": str(folder),
+        }
     )
 
 

@@ -10,6 +10,7 @@ authentication work as they do in ansible.builtin.uri. Seconds everywhere, as fl
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 import ssl
 import threading
@@ -30,7 +31,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.transport im
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.words import one_line, seconds
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
-__all__ = ["NETWORK_ERRORS", "Answer", "Request", "explain", "fetch", "within"]
+__all__ = ["NETWORK_ERRORS", "Answer", "Request", "explain", "fetch", "joined", "open_response", "within"]
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class Request:
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
-    data: bytes | None = None
+    data: bytes | io.RawIOBase | None = None
     body_limit: int = _BODY_LIMIT
     address: str | None = None
 
@@ -106,15 +107,27 @@ def fetch(request: Request, *, transport: Transport, timeout: float, clock: Cloc
 
 
 def _open(request: Request, transport: Transport, timeout: float) -> tuple[int, str, dict[str, str], bytes]:
+    response = open_response(request, transport, timeout)
+    try:
+        body = response.read(request.body_limit + 1)
+        missing = getattr(response, "length", None)
+        if missing and len(body) <= request.body_limit:  # read(n), unlike read(), takes a short body for a whole one
+            raise http.client.IncompleteRead(body, missing)
+        return int(response.getcode()), str(response.geturl()), joined(response.headers.items()), body
+    finally:
+        response.close()
+
+
+def open_response(request: Request, transport: Transport, timeout: float) -> Any:
+    """The answer, whatever its status, with its body still to be read. Raises what NETWORK_ERRORS names."""
     names = {name.lower() for name in request.headers}
     url, headers, context = request.url, dict(request.headers), transport.context
     if request.address:
         url, host, context = _pinned(request.url, request.address, transport)
         headers.update({} if "host" in names else {"Host": host})
     direct = request.address or transport.unix_socket
-    response: Any
     try:
-        response = AnsibleRequest().open(
+        return AnsibleRequest().open(
             request.method,
             url,
             data=request.data,
@@ -133,15 +146,7 @@ def _open(request: Request, transport: Transport, timeout: float) -> tuple[int, 
             context=context,
         )
     except urllib.error.HTTPError as error:
-        response = error
-    try:
-        body = response.read(request.body_limit + 1)
-        missing = getattr(response, "length", None)
-        if missing and len(body) <= request.body_limit:  # read(n), unlike read(), takes a short body for a whole one
-            raise http.client.IncompleteRead(body, missing)
-        return int(response.getcode()), str(response.geturl()), _joined(response.headers.items()), body
-    finally:
-        response.close()
+        return error
 
 
 def _pinned(url: str, address: str, transport: Transport) -> tuple[str, str, Any]:
@@ -156,7 +161,7 @@ def _pinned(url: str, address: str, transport: Transport) -> tuple[str, str, Any
     return pinned, host, context_for(name, transport.context) if parts.scheme.lower() == "https" else transport.context
 
 
-def _joined(headers: Any) -> dict[str, str]:
+def joined(headers: Any) -> dict[str, str]:
     """Names in lower case; one that comes more than once has all its values, as RFC 9110 joins them."""
     joined: dict[str, str] = {}
     for name, value in headers:

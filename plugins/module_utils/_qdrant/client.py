@@ -63,13 +63,15 @@ class Qdrant:
         headers: Mapping[str, str] | None = None,
         bearer: bool = False,
         on_change: Callable[[str], None] = lambda text: None,
+        address: str | None = None,
     ) -> None:
         """`url` is the base address; `timeout` counts from now, over all calls, `attempt_timeout` for each.
 
         All calls together take both of these at most.
 
         `bearer` sends the key as an Authorization header rather than as Qdrant's own. `on_change` is told in one
-        sentence whenever there is another reason to wait than before.
+        sentence whenever there is another reason to wait than before. `address` is the one to connect to, for what only
+        one of the servers behind a name has.
         """
         check_url(url)
         if urlsplit(url).query or urlsplit(url).fragment:
@@ -87,7 +89,8 @@ class Qdrant:
         self._bearer = bearer
         self._on_change = on_change
         self._reason = ""
-        self._transport = transport
+        self.transport = transport
+        self._address = address
         self._timeout = timeout
         self._attempt_timeout = attempt_timeout
         self._clock = clock
@@ -102,7 +105,16 @@ class Qdrant:
         Raises RefusedError for a 4xx that is Qdrant's own and may mean something to the caller, UnknownPathError for a
         path that came with version `since` and is not there, else OperationFailed.
         """
-        answer = self._ask(self._request(method, path, body), doing=doing)
+        return self.result(
+            self._ask(self.request(method, path, body), doing=doing), path=path, doing=doing, since=since
+        )
+
+    def once(self, method: str, path: str, *, limit: float, body: Mapping[str, Any] | None = None) -> Answer:
+        """What came of one call that must not be made twice, and may take longer than others do."""
+        return fetch(self.request(method, path, body), transport=self.transport, timeout=limit, clock=self._clock)
+
+    def result(self, answer: Answer, *, path: str, doing: str, since: str | None = None) -> Any:
+        """The `result` in an answer; raises as `call` does."""
         document = _parse(answer)
         if answer.status in (401, 403):
             raise OperationFailed(self._unauthorised(answer, document, doing=doing))
@@ -125,37 +137,45 @@ class Qdrant:
 
     def optional(self, path: str, *, doing: str) -> Any:
         """The `result` of a GET, or None where this Qdrant, this key or what lies between does not give it."""
-        answer = self._ask(self._request("GET", path, None), doing=doing)
+        answer = self._ask(self.request("GET", path, None), doing=doing)
         document = _parse(answer)
         return document.get("result") if answer.status == 200 and _is_envelope(document) else None
 
     def ready(self) -> bool | None:
         """What /readyz says of the shards; None where a load balancer or a proxy does not pass that on."""
-        answer = self._attempt(self._request("GET", "/readyz", None))
+        answer = self._attempt(self.request("GET", "/readyz", None))
         if answer.status == 200:
             return True if "shards are ready" in answer.text() else None
         return False if answer.status == 503 and "not ready" in answer.text() else None
 
     def version(self) -> str | None:
         """What it says at its root; None where a load balancer or a proxy does not pass that on."""
-        answer = self._attempt(self._request("GET", "/", None))
+        answer = self._attempt(self.request("GET", "/", None))
         document = _parse(answer)
         found = document.get("version") if isinstance(document, dict) else None
         return str(found) if found else None
 
-    def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Request:
+    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Request:
+        """One request as this Qdrant wants it, with the key."""
         headers = {"Accept": "application/json", **self._headers}
         if self._api_key:
             headers.update({"Authorization": f"Bearer {self._api_key}"} if self._bearer else {"api-key": self._api_key})
         if body is not None:
             headers["Content-Type"] = "application/json"
         data = None if body is None else json.dumps(body).encode()
-        return Request(self.url + path, method=method, headers=headers, data=data, body_limit=_BODY_LIMIT)
+        return Request(
+            self.url + path,
+            method=method,
+            headers=headers,
+            data=data,
+            body_limit=_BODY_LIMIT,
+            address=self._address,
+        )
 
     def _attempt(self, request: Request) -> Answer:
         left = self._deadline + self._attempt_timeout - self._clock.monotonic()
         limit = min(self._attempt_timeout, max(_SHORTEST_ATTEMPT, left))
-        answer = fetch(request, transport=self._transport, timeout=limit, clock=self._clock)
+        answer = fetch(request, transport=self.transport, timeout=limit, clock=self._clock)
         if _retriable(answer):
             self._outcomes[answer.label] += 1
             if answer.label != self._reason:

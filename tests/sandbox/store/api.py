@@ -15,6 +15,7 @@ from typing import Any
 from sandbox.forwarding import Answer
 from sandbox.store import texts
 from sandbox.store.engine import Engine, RequestError
+from sandbox.store.snapshot_api import SnapshotApi
 
 _JSON = (("content-type", "application/json"),)
 _TEXT = (("content-type", "text/plain; charset=utf-8"),)
@@ -29,8 +30,11 @@ _PEER = 8254862430143042
 class Api:
     """Answers requests as the Qdrant of ``version`` does."""
 
-    def __init__(self, engine: Engine, *, version: tuple[int, ...], api_key: str) -> None:
+    def __init__(
+        self, engine: Engine, *, version: tuple[int, ...], api_key: str, snapshots: SnapshotApi | None = None
+    ) -> None:
         self._engine = engine
+        self._snapshots = snapshots
         self._version = version
         self._api_key = api_key
         collection = r"/collections/(?P<name>[^/]+)"
@@ -38,6 +42,7 @@ class Api:
             ("GET", re.compile(r"/collections"), self._list, ()),
             ("GET", re.compile(r"/aliases"), self._aliases, ()),
             ("GET", re.compile(collection), self._info, ()),
+            ("DELETE", re.compile(collection), self._remove, ()),
             ("GET", re.compile(collection + "/cluster"), self._shards, ()),
             ("GET", re.compile(collection + "/exists"), self._exists, _EXISTS_SINCE),
             ("POST", re.compile(collection + "/points/count"), self._count, ()),
@@ -55,6 +60,8 @@ class Api:
             return self._open_path(path)
         if refusal := self._refusal(headers):
             return refusal
+        if self._snapshots and (answer := self._snapshots.answer(verb, target, headers, body)):
+            return answer
         for wanted, pattern, route, since in self._routes:
             found = pattern.fullmatch(path)
             if found and verb == wanted and self._version >= since:
@@ -129,6 +136,9 @@ class Api:
         if self._version >= _VECTORS_COUNT_UNTIL:
             del told["vectors_count"]
         return told
+
+    def _remove(self, _request: dict[str, Any], *, name: str) -> Any:
+        return self._engine.drop(name)
 
     def _exists(self, _request: dict[str, Any], *, name: str) -> Any:
         return {"exists": name in self._engine.collections}

@@ -13,9 +13,10 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,21 +120,58 @@ class Engine:
             self._operation += 1
             return self._operation
 
+    @contextlib.contextmanager
+    def still(self, name: str) -> Iterator[Path]:
+        """The folder of a collection, with everything in its files, while nobody reads or writes it."""
+        with self._lock:
+            collection = self.collections[name]
+            for shard in collection.shards:
+                shard.flush()
+            for database in collection.databases:
+                database.flush()
+            yield collection.folder
+
+    def replace(self, storage: Path, name: str, fresh: Path) -> None:
+        """Have the files of ``fresh`` be the collection's; what was there is gone."""
+        with self._lock:
+            self._drop(name)
+            folder = storage / "collections" / name
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(fresh, folder)
+            self.collections[name] = _open(folder)
+
+    def drop(self, name: str) -> bool:
+        """Remove a collection with its files; whether there was one."""
+        with self._lock:
+            return self._drop(name)
+
+    def _drop(self, name: str) -> bool:
+        collection = self.collections.pop(name, None)
+        if collection is not None:
+            _close(collection)
+            shutil.rmtree(collection.folder)
+        return collection is not None
+
     def close(self) -> None:
-        """Flush and close everything. The second kind of lock goes last, as the first goes with its database."""
+        """Flush and close everything."""
         with self._lock:
             for collection in self.collections.values():
-                for shard in collection.shards:
-                    shard.flush()
-                    shard.close()
-                for database in collection.databases:
-                    database.close()
-                for descriptor in collection.descriptors:
-                    os.close(descriptor)
+                _close(collection)
             self.collections.clear()
 
     def _shards(self, name: str) -> list[qdrant_edge.EdgeShard]:
         return self.collections[name].shards
+
+
+def _close(collection: Collection) -> None:
+    """The second kind of lock goes last, as the first goes with its database."""
+    for shard in collection.shards:
+        shard.flush()
+        shard.close()
+    for database in collection.databases:
+        database.close()
+    for descriptor in collection.descriptors:
+        os.close(descriptor)
 
 
 def _open(folder: Path) -> Collection:

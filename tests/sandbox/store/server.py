@@ -20,6 +20,9 @@ from sandbox.store import settings, texts
 
 _PORT = 6333
 _STORAGE = Path("storage")
+# Beside the storage, where Qdrant has it by default: it goes with the container.
+_SNAPSHOTS = Path("snapshots")
+_CHECKSUMS_SINCE = (1, 8, 0)
 _PANIC = 101
 _KILLED_BY_ENTRYPOINT = 143
 
@@ -49,6 +52,8 @@ def main() -> int:
 
     from sandbox.store.api import Api  # noqa: PLC0415  (after the handler: a stop may come while the engine is imported)
     from sandbox.store.engine import Engine, LoadError  # noqa: PLC0415
+    from sandbox.store.snapshot_api import SnapshotApi  # noqa: PLC0415
+    from sandbox.store.snapshots import Snapshots  # noqa: PLC0415
 
     engine = Engine()
     try:
@@ -61,7 +66,10 @@ def main() -> int:
     if stop.wait(told.load_seconds):
         engine.close()
         return 0
-    server = Server(told.port(_PORT), _Handler, Api(engine, version=told.version, api_key=told.api_key))
+    snapshots = Snapshots(engine, storage=_STORAGE, folder=_SNAPSHOTS, checksums=told.version >= _CHECKSUMS_SINCE)
+    answers = SnapshotApi(engine, snapshots)
+    api = Api(engine, version=told.version, api_key=told.api_key, snapshots=answers)
+    server = Server(told.port(_PORT), _Handler, api)
     threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
     _say("INFO", "qdrant::actix", f"Qdrant HTTP listening on {_PORT}")
     stop.wait()

@@ -1,0 +1,12 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shows the module's progress; options, result and documentation are the module's."""
+
+from __future__ import annotations
+
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._progress import ProgressAction
+
+
+class ActionModule(ProgressAction):
+    """Ansible looks a class of this name up."""
