@@ -1,6 +1,7 @@
 # The work is in tools/*.py; this file names it. Every target sets the checkout up first, which takes no time once done.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox test lint test-sanity test-molecule test-unit test-integration matrix chaos reliability demo build docs clean bench-cleaner
+.PHONY: help setup sandbox test lint test-sanity test-molecule test-unit test-integration matrix chaos reliability \
+	demo build galaxy docs clean bench-cleaner
 
 # The first interpreter that really starts: a version manager's shim may exist for a version that it refuses to run.
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
@@ -58,6 +59,9 @@ bench-cleaner: setup ## the cleaner against the runbook's command on one large s
 
 build: setup ## the collection's tarball in build/, from a clean copy
 	@$(PY) tools/build.py
+
+galaxy: setup ## the tarball, read by galaxy-importer as Galaxy does on an upload (about a minute)
+	@$(PY) tools/galaxy.py
 
 docs: setup ## check the plugins' documentation with antsibull-docs
 	@$(CHECK) docs

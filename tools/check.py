@@ -44,6 +44,7 @@ def commands(check: str) -> list[Command]:
             [BIN / "mypy", "-p", "sandbox"],
             [BIN / "mypy", "-p", "chaos"],
             [BIN / "mypy", "tools"],
+            [BIN / "mypy", "extensions/eda"],
             [BIN / "ansible-lint", "--offline", "--strict"],
             [BIN / "antsibull-changelog", "lint"],
             [PYTHON, TOOLS / "reliability.py", "--check"],

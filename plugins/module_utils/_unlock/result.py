@@ -30,9 +30,9 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
     """`qdrant_unlock_result`, from one dict of what the phases registered.
 
     Keys of `raw`: `plan`, `phases` (phase name → list of results), `info`, `wait`, `holders` (who mounts the store),
-    `deployment`, `health`, `collections_before`, `collections`, `expected` (counts by collection), `last` (the text that
-    the last verified run kept), `asked` (bool: points are wanted), `failure`, `restore`, `restore_failure` (or None),
-    `left_stopped`,
+    `deployment`, `health`, `collections_before`, `collections`, `expected` (counts by collection), `last` (the text
+    that the last verified run kept), `asked` (bool: points are wanted), `failure`, `restore`, `restore_failure` (or
+    None), `left_stopped`,
     `release` and `retreat` (what is released, and what a failed run has done with it), `check_mode`, `inspect`,
     `refused` (it failed before it had changed anything), `unfinished` (this is not the end yet), `service`,
     `environment`, `options` (the role's variables), `interrupted` (where a watchdog would write), `at`
