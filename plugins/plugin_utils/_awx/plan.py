@@ -12,7 +12,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs import normalised, timeouts_of
-from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._awx.faults import faults_of
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._awx.faults import faults_of, has_secret
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._awx.surveys import KINDS, survey
 
 __all__ = ["make_plan"]
@@ -62,6 +62,10 @@ def make_plan(
         "workflows": workflows,
         "schedules": schedules if "diagnose" in options["playbooks"] and options["schedule"] else [],
         "grants": _grants(options, templates, workflows),
+        # AWX hides its secret, so that awx.awx would report a change each time.
+        "notification_state": (
+            "exists" if has_secret(options["notification"]) and not options["update_secrets"] else "present"
+        ),
     }
     objects = list(_objects(options, plan))
     known = {row["key"] for row in objects} if there is None else set(there)
@@ -94,7 +98,7 @@ def _seconds(
         values = normalised(given)
         timeouts = timeouts_of(values)
         longest = max(longest, math.ceil(sum(timeouts.values()) + 2 * timeouts["verify"] + values["held_timeout"]))
-    return math.ceil(len(hosts) / forks) * (longest + _MARGIN)
+    return math.ceil(len(hosts) / max(forks, 1)) * (longest + _MARGIN)
 
 
 def _names(options: Mapping[str, Any]) -> dict[str, str]:
@@ -210,7 +214,7 @@ def _objects(options: Mapping[str, Any], plan: Mapping[str, Any]) -> Iterable[di
     if image:
         yield row("execution_environments", str(environment), organization)
     for new in options["new_credentials"]:
-        yield row("credentials", str(new["name"]), organization, f"credential_types/{names[new['kind']]}")
+        yield row("credentials", str(new["name"]), organization, f"credential_types/{names.get(str(new['kind']))}")
     if told:
         yield row("notification_templates", names["notification"], organization)
     yield row("projects", names["project"], organization, *image)

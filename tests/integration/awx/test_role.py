@@ -267,7 +267,7 @@ def test_what_is_not_wanted_any_more_goes_and_others_things_stay(empty: Awx) -> 
 
 
 def test_without_credentials_it_says_what_is_next(empty: Awx) -> None:
-    played = empty.play(credentials=[], new_credentials=[])
+    played = empty.play(check=True, credentials=[], new_credentials=[])
     assert "make one of the type Qdrant AWS role, name it in qdrant_awx_credentials" in said(played)
 
 
@@ -280,9 +280,9 @@ def test_a_controller_that_does_not_let_us_in_is_named(empty: Awx, monkeypatch: 
     assert "Set CONTROLLER_HOST to its address, and CONTROLLER_OAUTH_TOKEN" in played.msg
 
 
-def test_a_playbook_that_the_repository_does_not_have(empty: Awx) -> None:
+def test_a_playbook_that_the_repository_does_not_have() -> None:
     with awx(playbooks=frozenset({"playbooks/diagnose.yml"})) as found:
-        played = found.play()
+        played = found.play(playbooks=["unlock"], new_credentials=[], credentials=[])
     assert played.failed
     (result,) = [result for name, result in played.results if name == "Create the job templates"]
     assert "Playbook not found for project." in json.dumps(result)
