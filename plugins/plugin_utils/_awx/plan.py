@@ -167,9 +167,11 @@ def _workflow(options: Mapping[str, Any], kind: str, environments: Sequence[str]
         "first": template_name(options, first, protected=True),
         "first_type": job_type,
         "last": template_name(options, kind, protected=True),
-        "approval": f"Approve: {kind}",
-        "approval_description": f"Look at the job before this one, then approve or deny the {kind}.",
-        "told": bool(options["notification"]),
+        "approval": {
+            "name": f"Approve: {kind}",
+            "description": f"Look at the job before this one, then approve or deny the {kind}.",
+            "timeout": int(options["approval_timeout"]),
+        },
     }
 
 
