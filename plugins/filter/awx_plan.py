@@ -63,8 +63,14 @@ def awx_plan(
     there: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The plan of a run."""
-    installed = find_spec("ansible_collections.awx.awx") is not None
-    return make_plan(options, groups=groups, hostvars=hostvars, there=there, installed=installed)
+    return make_plan(options, groups=groups, hostvars=hostvars, there=there, installed=_is_installed("awx.awx"))
+
+
+def _is_installed(collection: str) -> bool:
+    try:
+        return find_spec(f"ansible_collections.{collection}") is not None
+    except ModuleNotFoundError:  # not even its namespace is there
+        return False
 
 
 class FilterModule:

@@ -144,8 +144,15 @@ def test_there_is_nothing_against_the_defaults() -> None:
     assert plan()["faults"] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "there"), [("awx.awx", True), ("awx.of_nobody", False), ("nobody_at_all.awx", False)]
+)  # fmt: skip
+def test_whether_a_collection_is_there_is_told(name: str, there: bool) -> None:
+    assert awx_filter._is_installed(name) is there
+
+
 def test_a_missing_collection_is_the_only_thing_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(awx_filter, "find_spec", lambda name: None if name == "ansible_collections.awx.awx" else name)
+    monkeypatch.setattr(awx_filter, "_is_installed", lambda name: name != "awx.awx")
     (fault,) = awx_filter.awx_plan({**OPTIONS, "scm_url": ""}, GROUPS, HOSTVARS)["faults"]
     assert "ansible-galaxy collection install awx.awx" in fault
 
