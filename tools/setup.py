@@ -29,7 +29,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "requirements"
 COLLECTIONS = CACHE / "tree" / "ansible_collections"
-UNPACKED = ("amazon/aws", "community/aws")
+UNPACKED = ("amazon/aws", "community/aws", "awx/awx")
 STAMP = CACHE / "setup.stamp"
 
 
