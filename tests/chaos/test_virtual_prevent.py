@@ -219,14 +219,6 @@ def claimed(operator: Controller) -> None:
     operator.world.service.tags["wwhd.qdrant_ops:claim:unlock-1"] = "somebody since 2026-11-23T15:00:00Z until 2099"
 
 
-def of_code_deploy(operator: Controller) -> None:
-    operator.world.service.controller = "CODE_DEPLOY"
-
-
-def doubled(operator: Controller) -> None:
-    operator.world.service.desired = 2
-
-
 def newer(operator: Controller) -> None:
     operator.world.engine.definitions_of(names.REGION).register({**names.definition(), "cpu": "512"})
 
@@ -239,15 +231,9 @@ def nothing(_operator: Controller) -> None:
     ("prepare", "variables", "told"),
     [
         (claimed, {}, "in the hands of the unlock unlock-1, by somebody"),
-        (of_code_deploy, {}, "CodeDeploy"),
-        (doubled, {}, "runs 2 tasks"),
         (newer, {}, f"newer revision {names.FAMILY}:2"),
         (nothing, {"protected": True}, "pass -e confirm=virtual"),
-        (nothing, {"deploy": True, "measures": {"exclusive_rollout": False}}, "a second task beside the first"),
-        (nothing, {"deploy": True, "measures": {"deregistration_delay": False}}, "(300 s)"),
-        (nothing, {"container": "qdrnat"}, "No container qdrnat mounts"),
         (nothing, {"stop_timout": 60}, "did you mean qdrant_prevent_stop_timeout?"),
-        (nothing, {"service": ""}, "qdrant_prevent_service is not set"),
     ],
 )
 def test_what_must_not_be_done_is_refused_and_nothing_is_changed(
@@ -259,7 +245,6 @@ def test_what_must_not_be_done_is_refused_and_nothing_is_changed(
     assert told in played.msg
     assert "Nothing was changed." in played.msg
     assert written(operator) == []
-    operator.world.service.controller = "ECS"
 
 
 def test_a_stopped_service_is_set_up_and_not_started(operator: Controller) -> None:
