@@ -175,7 +175,7 @@ def test_told_to_deploy_it_does_and_the_next_run_finds_nothing_to_do(operator: C
 
 
 def test_another_tree_is_mounted_on_an_explicit_word_only(operator: Controller) -> None:
-    wish = {"measures": ALL, "access_point": {**OTHER_TREE, "mount": True}}
+    wish: dict[str, Any] = {"measures": ALL, "access_point": {**OTHER_TREE, "mount": True}}
     refused = prevent(operator, **wish)
     assert refused.failed
     assert "EMPTY STORE" in refused.msg

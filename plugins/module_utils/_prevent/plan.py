@@ -59,13 +59,17 @@ def _drain(groups: Sequence[Mapping[str, Any]], seconds: int) -> tuple[Measure, 
     return (Measure.leave(name, was, why) if unknown else Measure.keep(name, was)), {}
 
 
+def _tasks(min_capacity: int, max_capacity: int) -> str:
+    return "1 task" if min_capacity == max_capacity == 1 else f"{min_capacity} to {max_capacity} tasks"
+
+
 def _scaling(service: Mapping[str, Any], state: Mapping[str, Any] | None) -> tuple[Measure, dict[str, int]]:
     """The measure, and the bounds to set. A minimum of 0 stays: scaling to zero by night makes no second task."""
     name = "autoscaling"
     if state is None:
         return Measure.keep(name, "not scaled automatically"), {}
     low, high = int(state.get("min_capacity") or 0), int(state.get("max_capacity") or 0)
-    was = f"{low} to {high} tasks"
+    was = _tasks(low, high)
     wanted = {"min_capacity": min(low, 1), "max_capacity": min(high, 1)}
     if wanted == {"min_capacity": low, "max_capacity": high}:
         return Measure.keep(name, was), {}
@@ -73,7 +77,7 @@ def _scaling(service: Mapping[str, Any], state: Mapping[str, Any] | None) -> tup
     if desired < wanted["min_capacity"]:
         why = f"its desired count is {desired}, and AWS would start a task: run this again when the service runs"
         return Measure.leave(name, was, why), {}
-    return Measure.change(name, was, f"{wanted['min_capacity']} to {wanted['max_capacity']} tasks"), wanted
+    return Measure.change(name, was, _tasks(**wanted)), wanted
 
 
 def _claim_refusals(service: Mapping[str, Any]) -> Iterable[str]:

@@ -64,8 +64,8 @@ def access_point(
     if not wanted["mount"]:
         why = "not mounted: set qdrant_prevent_access_point.mount for that"
         if not to_make:
-            return Wish(Measure.keep("access_point", f"{was}; {told} exists", why), request)
-        return Wish(Measure.change("access_point", was, f"{was}; {told}", why=why), request)
+            return Wish(Measure.keep("access_point", f"{was}; there is {told}", why), request)
+        return Wish(Measure.change("access_point", was, told, why=why), request)
     other_tree = bool(mounted) or path != tree
     refusals, warnings = [], []
     if other_tree and not options.get("accept_another_tree"):
