@@ -74,7 +74,11 @@ def kept_configuration(service: Mapping[str, Any], shape: Any) -> dict[str, Any]
     return {
         name: value
         for name, value in configuration.items()
-        if name in shape.members and value not in (None, [], {}) and defaults.get(name) != value
+        if name in shape.members
+        and value not in (None, [], {})
+        and defaults.get(name) != value
+        # Alarms that are off have no names, which UpdateService need not take.
+        and not (name == "alarms" and not value.get("enable"))
     }
 
 

@@ -28,6 +28,7 @@ def world(**service: Any) -> World:
         "deploymentConfiguration": {
             "minimumHealthyPercent": 100, "maximumPercent": 200, "deploymentCircuitBreaker": BREAKER,
             "strategy": "ROLLING", "bakeTimeInMinutes": 0, "lifecycleHooks": [],
+            "alarms": {"alarmNames": [], "enable": False, "rollback": False},
         },
         "availabilityZoneRebalancing": "ENABLED",
         **service,
