@@ -167,7 +167,7 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
-def change(module: AnsibleAWSModule) -> dict[str, Any]:
+def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
     params = module.params
     delays = params["deregistration_delays"]
     refuse(delay_problems(delays))
@@ -186,13 +186,15 @@ def change(module: AnsibleAWSModule) -> dict[str, Any]:
         cluster=params["cluster"],
         service=params["service"],
         wanted=wanted,
+        clock=clock,
         check_mode=module.check_mode,
     )
 
 
 def main(clock: Clock | None = None) -> None:
     module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, lambda: timed(lambda: change(module), clock=clock))
+    used = clock or Clock()
+    run(module, lambda: timed(lambda: change(module, used), clock=used))
 
 
 if __name__ == "__main__":

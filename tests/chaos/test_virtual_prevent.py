@@ -194,6 +194,15 @@ def test_another_tree_is_mounted_on_an_explicit_word_only(operator: Controller) 
     assert written(operator) == []
 
 
+def test_lost_answers_make_nothing_twice(operator: Controller) -> None:
+    operator.world.set_scaling(1, 4, {})
+    for name in ("UpdateService", "ModifyTargetGroupAttributes", "RegisterScalableTarget", "RegisterTaskDefinition"):
+        operator.world.faults.add("reset_after", count=1, match={"operation": name})
+    assert set(states(prevent(operator)).values()) == {"changed", "waiting", "off"}
+    assert definition(operator)["revision"] == 2
+    assert operator.world.service.steady
+
+
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_a_run_that_was_killed_is_finished_by_the_next(operator: Controller, after: int) -> None:
     operator.world.set_scaling(1, 4, {})

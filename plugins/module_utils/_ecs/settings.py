@@ -17,9 +17,11 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aw
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import read_delay, write_delay
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.exactly_once import exactly_once
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import find_service, tags_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.shapes import input_shape
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets import group_name, target_group_arns
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 __all__ = ["Settings", "apply_settings", "kept_configuration", "problems_of", "rebalances"]
 
@@ -83,14 +85,14 @@ def kept_configuration(service: Mapping[str, Any], shape: Any) -> dict[str, Any]
 
 
 def apply_settings(
-    aws: Aws, *, cluster: str, service: str, wanted: Settings, check_mode: bool = False
+    aws: Aws, *, cluster: str, service: str, wanted: Settings, clock: Clock, check_mode: bool = False
 ) -> dict[str, Any]:
     """Change what differs, the rollout first, and return what the module does. Raises OperationFailed.
 
     Each write is preceded by a look whether an unlock has claimed the service meanwhile. What was changed before a
     failure is in the error's `changes`: running it again does the rest.
     """
-    work = _Work(aws, cluster=cluster, service=service, wanted=wanted, check_mode=check_mode)
+    work = _Work(aws, cluster=cluster, service=service, wanted=wanted, clock=clock, check_mode=check_mode)
     try:
         found = work.look()
         work.rollout(found)
@@ -109,9 +111,11 @@ def apply_settings(
 
 
 class _Work:
-    def __init__(self, aws: Aws, *, cluster: str, service: str, wanted: Settings, check_mode: bool) -> None:
+    def __init__(
+        self, aws: Aws, *, cluster: str, service: str, wanted: Settings, clock: Clock, check_mode: bool
+    ) -> None:
         self._aws, self._cluster, self._service = aws, cluster, service
-        self._wanted, self._check_mode = wanted, check_mode
+        self._wanted, self._clock, self._check_mode = wanted, clock, check_mode
         self.before: dict[str, Any] = {}
         self.after: dict[str, Any] = {}
         self.changes: list[str] = []
@@ -215,6 +219,16 @@ class _Work:
         self.before.update({name: state[name] for name in bounds})
         if not names:
             return
+        if self._check_mode:
+            self._require_within(wanted)
+        else:
+            exactly_once(lambda: self._bound(state, wanted), effect=lambda: self._is_bounded(wanted), clock=self._clock)
+        self._note(
+            (f"{name} {state[name]} -> {wanted[name]}" for name in names), {name: wanted[name] for name in names}
+        )
+
+    def _require_within(self, wanted: Mapping[str, Any]) -> None:
+        """Raises OperationFailed if AWS would move the desired count into the bounds (facts.md C.8)."""
         desired = int(self.look().get("desiredCount") or 0)
         if not wanted["min_capacity"] <= desired <= wanted["max_capacity"]:
             raise OperationFailed(
@@ -222,8 +236,14 @@ class _Work:
                 f" {wanted['max_capacity']}: its desired count is {desired}, and AWS would move it into the bounds,"
                 " which starts or stops tasks. Set the desired count first, then run this again."
             )
-        if not self._check_mode:
-            autoscaling.write_state(self._aws, cluster=self._cluster, service=self._service, state=state, wanted=wanted)
-        self._note(
-            (f"{name} {state[name]} -> {wanted[name]}" for name in names), {name: wanted[name] for name in names}
+
+    def _bound(self, state: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+        self._require_within(wanted)
+        return autoscaling.write_state(
+            self._aws, cluster=self._cluster, service=self._service, state=state, wanted=wanted
         )
+
+    def _is_bounded(self, wanted: Mapping[str, Any]) -> bool | None:
+        """True if the call has taken effect although its answer was lost; None if it has not."""
+        now = autoscaling.read_state(self._aws, cluster=self._cluster, service=self._service) or {}
+        return True if all(now.get(name) == wanted[name] for name in ("min_capacity", "max_capacity")) else None

@@ -62,7 +62,7 @@ def access_point(
     to_make = not found
     told = f"{name} ({found or 'new'}) for {path}"
     if not wanted["mount"]:
-        why = "not mounted: set qdrant_prevent_access_point.mount for that"
+        why = "not mounted: that is for qdrant_prevent_access_point.mount to say"
         if not to_make:
             return Wish(Measure.keep("access_point", f"{was}; there is {told}", why), request)
         return Wish(Measure.change("access_point", was, told, why=why), request)

@@ -58,7 +58,8 @@ def _row(measure: Mapping[str, Any], steps: Mapping[str, Mapping[str, Any] | Non
         return {**row, **_definition_state(steps, check)}
     if not _done(steps.get(_STEPS[measure["name"]])):
         return {**row, "now": measure["was"], "state": "not_reached", "text": "not reached"}
-    told = "would be changed" if check else "changed, in effect"
+    done = "made" if measure["name"] == "access_point" else "changed"
+    told = f"would be {done}" if check else f"{done}, in effect" if done == "changed" else done
     return {**row, "state": "changed", "text": told + suffix}
 
 
