@@ -124,6 +124,10 @@ def prepare_ecs_service_scale(sandbox: Sandbox, _folder: Path) -> Prepared:
     return Prepared()
 
 
+def prepare_ecs_service_settings(sandbox: Sandbox, folder: Path) -> Prepared:
+    return prepare_ecs_service_scale(sandbox, folder)
+
+
 def prepare_ecs_service_restore(sandbox: Sandbox, folder: Path) -> Prepared:
     claim = {"wwhd.qdrant_ops:claim:example": "example since 2026-11-23T15:00:00Z until 2099-11-23T15:00:00Z"}
     ecs = sandbox.boto3("ecs")

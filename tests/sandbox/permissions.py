@@ -20,6 +20,8 @@ from sandbox.client import CHECKOUT, Sandbox
 
 POLICIES = CHECKOUT / "docs" / "iam"
 OPERATOR, READ_ONLY, INSPECT = "operator", "operator-read-only", "inspect"
+# Of a playbook that stands beside the ladder: what it calls is held against this one alone.
+PREVENT = "prevent"
 # Each holds all of the one before: whoever may unlock may also look.
 LADDER = (READ_ONLY, INSPECT, OPERATOR)
 
@@ -27,7 +29,11 @@ _PREFIXES = {"elbv2": "elasticloadbalancing", "efs": "elasticfilesystem"}
 _RENAMED: dict[tuple[str, str], str] = {}
 # What AWS asks for beside the action of the operation's own name.
 _IMPLIED: dict[tuple[str, str], Callable[[Mapping[str, Any]], list[str]]] = {
-    ("ecs", "RegisterTaskDefinition"): lambda params: ["iam:PassRole"] if _roles(params) else [],
+    ("ecs", "RegisterTaskDefinition"): lambda params: [
+        *(["iam:PassRole"] if _roles(params) else []),
+        *(["ecs:TagResource"] if params.get("tags") else []),
+    ],
+    ("efs", "CreateAccessPoint"): lambda params: ["elasticfilesystem:TagResource"] if params.get("Tags") else [],
     # The definition that is run has roles; a definition without any would need none.
     ("ecs", "RunTask"): lambda _params: ["iam:PassRole"],
 }
@@ -70,10 +76,17 @@ def allowed(policy: str) -> frozenset[str]:
 
 def policy_for(playbook: str, words: Iterable[str]) -> str:
     """The least policy that must do for `ansible-playbook playbooks/<playbook>.yml <words>`."""
+    if playbook == "prevent":
+        return PREVENT
     given = " ".join(words)
     if playbook == "diagnose" or "--check" in given:
         return READ_ONLY
     return INSPECT if playbook == "inspect" or "qdrant_unlock_mode=inspect" in given else OPERATOR
+
+
+def judges(mode: str) -> tuple[str, ...]:
+    """The policies that must allow what is called under this one: those above it on the ladder, or it alone."""
+    return LADDER[LADDER.index(mode) :] if mode in LADDER else (mode,)
 
 
 class Ledger:
@@ -105,7 +118,7 @@ class Ledger:
 
     def enter(self, call: Mapping[str, Any], *, mode: str) -> None:
         for action in actions_of(call):
-            for policy in LADDER[LADDER.index(mode) :]:
+            for policy in judges(mode):
                 self.used.setdefault(policy, set()).add(action)
                 if action not in allowed(policy):
                     fault = f"{call['service']}:{call['operation']} needs {action}, which docs/iam/{policy}.json lacks"
@@ -140,7 +153,7 @@ class Ledger:
         """What a policy allows and no test has called, in sentences."""
         return [
             f"docs/iam/{policy}.json allows {action}, which nothing has called"
-            for policy in LADDER
+            for policy in (*LADDER, PREVENT)
             for action in sorted(allowed(policy) - self.used.get(policy, set()))
         ]
 
@@ -153,11 +166,13 @@ __all__ = [
     "LEDGER",
     "OPERATOR",
     "POLICIES",
+    "PREVENT",
     "READ_ONLY",
     "Ledger",
     "actions_of",
     "allowed",
     "is_ours",
+    "judges",
     "listed",
     "policy_for",
     "statements",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox import permissions
-from sandbox.permissions import INSPECT, OPERATOR, READ_ONLY, Ledger
+from sandbox.permissions import INSPECT, OPERATOR, PREVENT, READ_ONLY, Ledger
 
 pytest_plugins = ["pytester"]
 
@@ -32,6 +32,7 @@ def call(service: str, operation: str, agent: str = OURS, **params: Any) -> dict
         (call("ecs", "RunTask"), ["ecs:RunTask", "iam:PassRole"]),
         (call("ecs", "RegisterTaskDefinition"), ["ecs:RegisterTaskDefinition"]),
         (call("ecs", "RegisterTaskDefinition", taskRoleArn="x"), ["ecs:RegisterTaskDefinition", "iam:PassRole"]),
+        (call("ecs", "RegisterTaskDefinition", tags=[{}]), ["ecs:RegisterTaskDefinition", "ecs:TagResource"]),
     ],
 )
 def test_the_actions_of_a_call(made: dict[str, Any], actions: list[str]) -> None:
@@ -60,6 +61,8 @@ def test_only_modules_count(agent: str, ours: bool) -> None:
         ("inspect", [], INSPECT),
         ("inspect", ["--check"], READ_ONLY),
         ("diagnose", ["-vvvv"], READ_ONLY),
+        ("prevent", [], PREVENT),
+        ("prevent", ["--check"], PREVENT),
     ],
 )
 def test_the_least_policy_of_a_run(playbook: str, words: list[str], policy: str) -> None:
@@ -80,9 +83,18 @@ def test_a_call_is_judged_by_the_policy_of_its_playbook_and_by_those_above() -> 
     assert ledger.close() == []
 
 
+def test_a_playbook_beside_the_ladder_is_judged_by_its_own_policy_alone() -> None:
+    ledger = Ledger()
+    ledger.enter(call("efs", "CreateAccessPoint", Tags=[{}]), mode=PREVENT)
+    assert ledger.close() == []
+    assert ledger.used == {PREVENT: {"elasticfilesystem:CreateAccessPoint", "elasticfilesystem:TagResource"}}
+    ledger.enter(call("ecs", "RunTask"), mode=PREVENT)
+    assert ledger.close()[0] == "ecs:RunTask needs ecs:RunTask, which docs/iam/prevent.json lacks"
+
+
 def test_what_nothing_has_called_is_told_by_policy() -> None:
     ledger, worker = Ledger(), Ledger()
-    for policy in (OPERATOR, READ_ONLY, INSPECT):
+    for policy in (OPERATOR, READ_ONLY, INSPECT, PREVENT):
         worker.used[policy] = set(permissions.allowed(policy))
     worker.used[READ_ONLY].remove("ecs:ListTasks")
     ledger.add(json.loads(json.dumps(worker.as_data())))
@@ -90,10 +102,10 @@ def test_what_nothing_has_called_is_told_by_policy() -> None:
 
 
 SUITE = """
-from sandbox.permissions import LEDGER, INSPECT, OPERATOR, READ_ONLY, allowed
+from sandbox.permissions import LEDGER, INSPECT, OPERATOR, PREVENT, READ_ONLY, allowed
 
 def test_one():
-    for policy in (OPERATOR, READ_ONLY, INSPECT):
+    for policy in (OPERATOR, READ_ONLY, INSPECT, PREVENT):
         LEDGER.add({policy: allowed(policy) - {LEFT}})
 def test_two():
     pass

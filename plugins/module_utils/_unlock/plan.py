@@ -44,13 +44,13 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.release im
     release_refusals,
 )
 
-__all__ = ["make_plan"]
+__all__ = ["choose_volume", "make_plan", "service_refusals"]
 
 # Seconds that a run may need beyond its phases' time-outs: a cleaner that is stopped, restoring, Ansible itself.
 _LEASE_MARGIN = 600
 
 
-def _service_refusals(service: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+def service_refusals(service: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     name, status = service.get("service_name"), service.get("status")
     if status != "ACTIVE":
         yield f"The service {name} is {status}, not ACTIVE: create it again, or name another one."
@@ -90,7 +90,7 @@ def _volume_text(volume: Mapping[str, Any]) -> str:
     return f"{volume['name']} ({volume['file_system_id']}{through}; mounted by {mounts or 'nobody'})"
 
 
-def _choose_volume(
+def choose_volume(
     options: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any] | None, str | None]:
     """The one volume that the store lies on, or a sentence why there is none."""
@@ -454,7 +454,7 @@ def make_plan(
         _kept_autoscaling(service, info.get("autoscaling")) if claim else (info.get("autoscaling"), None)
     )
     left_behind = claim is not None or any(key in tags for key in STATE_KEYS)
-    volume, volume_fault = _choose_volume(options, info.get("volumes") or [])
+    volume, volume_fault = choose_volume(options, info.get("volumes") or [])
     bring = plan_release(
         prepared, info=info, options=options, tags=tags, keys=(RELEASE, EARLIER_RELEASE), volume=volume
     )
@@ -476,7 +476,7 @@ def make_plan(
     after = int(options.get("desired_count") or 0) or max(original, 1)
     clean_timeout = timeouts["clean"] + (held_timeout if held == "wait" and not inspect else 0)
 
-    refusals = list(_service_refusals(service, info.get("tasks") or []))
+    refusals = list(service_refusals(service, info.get("tasks") or []))
     refusals += [fault for fault in (autoscaling_fault, volume_fault) if fault]
     refusals += list(release_refusals(bring, prepared, volume)) if needed else []
     refusals += _run_refusals(
