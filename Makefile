@@ -1,6 +1,6 @@
 # The work is in tools/*.py; this file names it. Every target sets the checkout up first, which takes no time once done.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox test lint test-sanity test-molecule test-unit test-integration matrix chaos reliability demo build docs clean
+.PHONY: help setup sandbox test lint test-sanity test-molecule test-unit test-integration matrix chaos reliability bench demo build docs clean
 
 # The first interpreter that really starts: a version manager's shim may exist for a version that it refuses to run.
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
@@ -51,6 +51,9 @@ reliability: setup ## every figure of docs/reliability.md, measured on this code
 	@$(PY) tools/run_chaos.py --record $(if $(WORKERS),--workers $(WORKERS)) $(if $(FRESH),--fresh)
 	@$(PY) tools/virtual_chaos.py --steps 10000
 	@$(PY) tools/virtual_chaos.py --table
+
+bench: setup ## this collection beside the runbook, other modules and bare boto3, at AWS's own speed (ROUNDS= SPEED=; 40 min)
+	@$(PY) tools/bench.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SPEED),--speed $(SPEED)) $(if $(KEEP),--keep $(KEEP))
 
 build: setup ## the collection's tarball in build/, from a clean copy
 	@$(PY) tools/build.py

@@ -72,8 +72,11 @@ class Guard:
     # A guard is looked at again and again, mostly at the same tasks.
     _definitions: dict[str, Mapping[str, Any] | None] = field(default_factory=dict, repr=False, compare=False)
 
-    def violation(self, aws: Aws, *, clock: Clock) -> str | None:
-        """Everything that is no longer so, in sentences; None if all is. Raises OperationFailed if it can't be told."""
+    def violation(self, aws: Aws, *, service_only: bool = False, clock: Clock) -> str | None:
+        """Everything that is no longer so, in sentences; None if all is. Raises OperationFailed if it can't be told.
+
+        `service_only` leaves out who mounts the file system, where there is a service to look at.
+        """
         found = []
         if self.service:
             service = find_service(aws, cluster=self.cluster, service=self.service)
@@ -86,7 +89,7 @@ class Guard:
                     " Somebody else changed it meanwhile: find out who (CloudTrail, or the service's events), then run"
                     " this again."
                 )
-        if self.file_system_id:
+        if self.file_system_id and not (service_only and self.service):
             mounts = find_mounts(
                 aws,
                 file_system_id=self.file_system_id,
