@@ -56,7 +56,7 @@ def main(definition: str, health: str) -> None:
 
     def deployed() -> bool:
         found = ecs.describe_services(cluster=CLUSTER, services=[SERVICE])["services"][0]
-        return found["deployments"][0]["rolloutState"] == "COMPLETED" and found["runningCount"] == 1
+        return bool(found["deployments"][0]["rolloutState"] == "COMPLETED" and found["runningCount"] == 1)
 
     def healthy() -> bool:
         try:
