@@ -1,7 +1,7 @@
 # The work is in tools/*.py; this file names it. Every target sets the checkout up first, which takes no time once done.
 .DEFAULT_GOAL := help
 .PHONY: help setup sandbox test lint test-sanity test-molecule test-unit test-integration matrix chaos reliability \
-	demo build galaxy docs clean bench-cleaner
+	bench bench-many bench-cleaner demo build galaxy docs clean
 
 # The first interpreter that really starts: a version manager's shim may exist for a version that it refuses to run.
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
@@ -56,6 +56,12 @@ reliability: setup ## every figure of docs/reliability.md, measured on this code
 bench-cleaner: setup ## the cleaner against the runbook's command on one large store (FILES= LOCKS= REPEAT= SHELLS=)
 	@$(PY) tools/bench_cleaner.py $(if $(FILES),--files $(FILES)) $(if $(LOCKS),--locks $(LOCKS)) \
 		$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SHELLS),--shells $(SHELLS))
+
+bench: setup ## this collection beside the runbook, other modules and bare boto3, at AWS's own speed (ROUNDS= SPEED=; 40 min)
+	@$(PY) tools/bench.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SPEED),--speed $(SPEED)) $(if $(KEEP),--keep $(KEEP))
+
+bench-many: setup ## one run that unlocks many environments of one account (COUNTS="1 10 50" FORKS= SPEED=)
+	@$(PY) tools/bench_many.py $(COUNTS) $(if $(FORKS),--forks $(FORKS)) $(if $(SPEED),--speed $(SPEED))
 
 build: setup ## the collection's tarball in build/, from a clean copy
 	@$(PY) tools/build.py

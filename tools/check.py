@@ -42,7 +42,7 @@ def commands(check: str) -> list[Command]:
             [BIN / "ruff", "format", "--check"],
             [BIN / "mypy", "-p", "ansible_collections.wwhd.qdrant_ops.plugins"],
             [BIN / "mypy", "-p", "sandbox"],
-            [BIN / "mypy", "-p", "chaos"],
+            [BIN / "mypy", "-p", "chaos", "-p", "bench"],
             [BIN / "mypy", "tools"],
             [BIN / "mypy", "extensions/eda"],
             [BIN / "ansible-lint", "--offline", "--strict"],

@@ -39,6 +39,12 @@ options:
         type: list
         elements: str
         default: []
+      not_mounting:
+        description: ARNs of task definitions that are known not to mount it, as M(wwhd.qdrant_ops.ecs_mounts_info)
+          returns them. They are not read again.
+        type: list
+        elements: str
+        default: []
       own:
         description: How the C(startedBy) of this run's own tasks begins.
         type: str

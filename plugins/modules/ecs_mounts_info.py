@@ -31,6 +31,13 @@ options:
     type: list
     elements: str
     default: []
+  not_mounting:
+    description:
+      - ARNs of task definitions that are known not to mount it, as RV(not_mounting) of an earlier look has them. A
+        revision never changes, so they are not read again.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
   - amazon.aws.common.modules
@@ -133,6 +140,12 @@ unjudged:
   type: list
   elements: str
   sample: []
+not_mounting:
+  description: ARNs of the task definitions that do not mount it, with those of O(not_mounting).
+  returned: success
+  type: list
+  elements: str
+  sample: ["arn:aws:ecs:us-west-2:018025611404:task-definition/mailer:12"]
 started_at:
   description: When the module began, in UTC.
   returned: always
@@ -160,6 +173,7 @@ def argument_spec() -> dict[str, Any]:
         "file_system_id": {"type": "str", "required": True},
         "clusters": {"type": "list", "elements": "str", "default": ["default"]},
         "exclude": {"type": "list", "elements": "str", "default": []},
+        "not_mounting": {"type": "list", "elements": "str", "default": []},
     }
 
 
@@ -183,6 +197,7 @@ def look(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         file_system_id=params["file_system_id"],
         clusters=params["clusters"],
         exclude=params["exclude"],
+        not_mounting=params["not_mounting"],
         clock=clock,
     )
 

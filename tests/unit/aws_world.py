@@ -179,12 +179,7 @@ class World:
         answers: dict[str, Answer] = {
             "ecs:DescribeServices": self._describe_services,
             "ecs:UpdateService": self._update,
-            "ecs:ListTasks": lambda params: {
-                "taskArns": [
-                    *(t["taskArn"] for t in self.tasks if t["desiredStatus"] == params.get("desiredStatus", "RUNNING")),
-                    *(self.missing if params.get("desiredStatus") == "RUNNING" else []),
-                ]
-            },
+            "ecs:ListTasks": self._list_tasks,
             "ecs:DescribeTasks": lambda params: {
                 "tasks": [t for t in self.tasks if t["taskArn"] in params["tasks"]],
                 "failures": [{"arn": arn, "reason": "MISSING"} for arn in self.missing],
@@ -231,6 +226,16 @@ class World:
         if params["services"] != [SERVICE]:
             return {"services": [], "failures": [{"arn": params["services"][0], "reason": "MISSING"}]}
         return {"services": [self.service]}
+
+    def _list_tasks(self, params: dict[str, Any]) -> Mapping[str, Any]:
+        """A hundred a page, as AWS gives them."""
+        arns = [
+            *(t["taskArn"] for t in self.tasks if t["desiredStatus"] == params.get("desiredStatus", "RUNNING")),
+            *(self.missing if params.get("desiredStatus") == "RUNNING" else []),
+        ]
+        begin = int(params.get("nextToken", 0))
+        more = {"nextToken": str(begin + 100)} if begin + 100 < len(arns) else {}
+        return {"taskArns": arns[begin : begin + 100], **more}
 
     def _update(self, params: dict[str, Any]) -> Mapping[str, Any]:
         if "desiredCount" in params:

@@ -33,6 +33,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "desired_count": {"type": "int"},
         "file_system_id": {"type": "str"},
         "clusters": {"type": "list", "elements": "str", "default": []},
+        "not_mounting": {"type": "list", "elements": "str", "default": []},
         "own": {"type": "str"},
     },
     "required_one_of": [("service", "file_system_id")],
@@ -68,12 +69,16 @@ class Guard:
     expected: Expected = field(default_factory=Expected)
     file_system_id: str | None = None
     clusters: Sequence[str] = ()
+    not_mounting: Sequence[str] = ()
     own: str | None = None
     # A guard is looked at again and again, mostly at the same tasks.
     _definitions: dict[str, Mapping[str, Any] | None] = field(default_factory=dict, repr=False, compare=False)
 
-    def violation(self, aws: Aws, *, clock: Clock) -> str | None:
-        """Everything that is no longer so, in sentences; None if all is. Raises OperationFailed if it can't be told."""
+    def violation(self, aws: Aws, *, service_only: bool = False, clock: Clock) -> str | None:
+        """Everything that is no longer so, in sentences; None if all is. Raises OperationFailed if it can't be told.
+
+        `service_only` leaves out who mounts the file system, where there is a service to look at.
+        """
         found = []
         if self.service:
             service = find_service(aws, cluster=self.cluster, service=self.service)
@@ -86,12 +91,13 @@ class Guard:
                     " Somebody else changed it meanwhile: find out who (CloudTrail, or the service's events), then run"
                     " this again."
                 )
-        if self.file_system_id:
+        if self.file_system_id and not (service_only and self.service):
             mounts = find_mounts(
                 aws,
                 file_system_id=self.file_system_id,
                 clusters=self.clusters or [self.cluster],
                 definitions=self._definitions,
+                not_mounting=self.not_mounting,
                 clock=clock,
             )
             found.append(foreign_text(mounts["tasks"], file_system_id=self.file_system_id, own=self.own) or "")
@@ -117,5 +123,6 @@ def guard_of(given: Mapping[str, Any] | None, *, cluster: str) -> Guard | None:
         ),
         file_system_id=given.get("file_system_id"),
         clusters=list(given.get("clusters") or []),
+        not_mounting=list(given.get("not_mounting") or []),
         own=given.get("own"),
     )

@@ -9,7 +9,7 @@ Private to wwhd.qdrant_ops.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
@@ -151,11 +151,13 @@ def find_mounts(
     clusters: Sequence[str] = ("default",),
     exclude: Sequence[str] = (),
     definitions: dict[str, Mapping[str, Any] | None] | None = None,
+    not_mounting: Collection[str] = (),
     clock: Clock | None = None,
 ) -> dict[str, Any]:
     """Every task in `clusters` that mounts the file system, live ones first; what the module returns.
 
     `definitions`, by ARN, are those that an earlier look has read, since a revision never changes; new ones are added.
+    `not_mounting` are the ARNs of those that an earlier look has found not to mount it.
     A live task whose definition can't be described is an error, because it can't be judged. One that has ended
     holds nothing: it is only named in `unjudged`.
     """
@@ -167,6 +169,7 @@ def find_mounts(
             "fs-00b8168893587fd61, or its DNS name or ARN."
         )
     definitions = {} if definitions is None else definitions
+    others = set(not_mounting)
     tasks: list[dict[str, Any]] = []
     unjudged: list[str] = []
     seen = excluded = 0
@@ -177,6 +180,8 @@ def find_mounts(
             if is_excluded(task, cluster=cluster, exclude=exclude):
                 excluded += 1
                 continue
+            if task.get("taskDefinitionArn") in others:
+                continue
             definition = _definition_of(aws, task=task, cluster=cluster, file_system_id=wanted, cache=definitions)
             if definition is None:
                 unjudged.append(task["taskArn"])
@@ -184,6 +189,8 @@ def find_mounts(
             volumes = mounting_volumes(definition, file_system_id=wanted)
             if volumes:
                 tasks.append(_mount_view(task, cluster=cluster, definition=definition, volumes=volumes))
+            else:
+                others.add(str(task["taskDefinitionArn"]))
     tasks.sort(key=_newest_first_live_first)
     return {
         "changed": False,
@@ -195,6 +202,7 @@ def find_mounts(
         "excluded": excluded,
         "definitions_read": sum(definition is not None for definition in definitions.values()),
         "unjudged": unjudged,
+        "not_mounting": sorted(others),
     }
 
 

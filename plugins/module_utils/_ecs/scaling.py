@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,6 +35,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services impo
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.states import service_line, task_lines
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
     census,
+    describe,
     is_gone,
     short_id,
     task_fingerprint,
@@ -72,6 +73,10 @@ _TAG_KEY_LENGTH = 128
 _TAG_VALUE_LENGTH = 256
 # Every second of these waits is downtime.
 _PACE = Pace(quick=0.5, slow=2.5)
+# A drain lasts for minutes, in which nothing changes.
+_PACE_OF_ENDING = Pace(quick=0.5, slow=5.0, growth=1.3)
+# Seconds between two censuses while tasks that are known are alive; between them only those are looked at.
+_CENSUS_EVERY = 15.0
 
 
 @dataclass(frozen=True)
@@ -218,13 +223,20 @@ def wait_until_gone(aws: Aws, *, cluster: str, service: str, timeout: float, clo
     """
     deadline = clock.utcnow() + timedelta(seconds=timeout)
     settling = _Settling(0, clock.monotonic() + _SETTLING, clock)
-    calm, looks = 0, 0
+    calm, looks, counted_at = 0, 0, 0.0
     seen: frozenset[str] = frozenset()
     awaited: frozenset[str] = frozenset()
+    last: ServiceLook | None = None
 
     def read() -> ServiceLook:
-        nonlocal calm, seen, awaited, looks
+        nonlocal last
+        last = _at_those_that_live(aws, last, cluster=cluster, until=counted_at + _CENSUS_EVERY, clock=clock) or count()
+        return last
+
+    def count() -> ServiceLook:
+        nonlocal calm, seen, awaited, looks, counted_at
         looks += 1
+        counted_at = clock.monotonic()
         found = find_service(aws, cluster=cluster, service=service)
         known = census(aws, cluster=cluster, serviceName=service)
         arns = frozenset(task["taskArn"] for task in known.tasks)
@@ -252,7 +264,7 @@ def wait_until_gone(aws: Aws, *, cluster: str, service: str, timeout: float, clo
             fingerprint=ServiceLook.fingerprint,
             tell=ServiceLook.told,
             timeout=timeout,
-            pace=_PACE,
+            pace=_PACE_OF_ENDING,
             clock=clock,
         )
     except (TimedOut, Hopeless) as error:
@@ -262,6 +274,25 @@ def wait_until_gone(aws: Aws, *, cluster: str, service: str, timeout: float, clo
             advice="Nothing of its storage may be touched while a task lives. A load balancer holds a task up to its "
             "deregistration delay, then stopTimeout runs: raise the time-out, or see what is said above.",
         ) from error
+
+
+def _at_those_that_live(
+    aws: Aws, last: ServiceLook | None, *, cluster: str, until: float, clock: Clock
+) -> ServiceLook | None:
+    """A look at the tasks alone that are known to be ending; None where only a census tells.
+
+    As long as one of them lives the wait cannot end, so that is all that has to be known. Its end proves nothing: that
+    is for the census.
+    """
+    if last is None or not last.settled or last.missing or not last.live or clock.monotonic() >= until:
+        return None
+    if any(task.get("desiredStatus") != "STOPPED" for task in last.live):
+        return None
+    described = describe(aws, cluster=cluster, arns=[task["taskArn"] for task in last.live])
+    if described.missing or not any(not is_gone(task) for task in described.tasks):
+        return None
+    fresh = {task["taskArn"]: task for task in described.tasks}
+    return replace(last, tasks=[fresh.get(task["taskArn"], task) for task in last.tasks])
 
 
 def is_steady(service: Mapping[str, Any], *, desired: int) -> bool:
@@ -410,7 +441,8 @@ class _Scaling:
             )
         self.result["changed"] = True
 
-    def wait(self, desired_count: int, timeout: float) -> None:
+    def wait(self, desired_count: int, timeout: float) -> dict[str, Any]:
+        """The service as it was seen last."""
         if desired_count == 0:
             observation = wait_until_gone(
                 self.aws, cluster=self.cluster, service=self.service, timeout=timeout, clock=self.clock
@@ -427,6 +459,7 @@ class _Scaling:
         look = observation.value
         self.result["tasks"] = [task_view(task) for task in look.tasks if task["taskArn"] in look.awaited]
         self.result["waited"] = round(observation.elapsed, 3)
+        return look.service
 
 
 def scale(
@@ -502,8 +535,7 @@ def scale(
         if desired_count is not None:
             steps.set_count(previous, desired_count)
         if desired_count is not None and wait_for is not None and not check_mode:
-            steps.wait(desired_count, wait_for)
-            still = find_service(aws, cluster=cluster, service=service)
+            still = steps.wait(desired_count, wait_for)
             Expected(tags or {}).require(still, doing=doing)
         else:
             known = census(aws, cluster=cluster, serviceName=service)

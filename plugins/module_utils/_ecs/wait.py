@@ -45,7 +45,7 @@ __all__ = ["Listener", "WaitFor", "has_ended", "stop_tasks", "succeeded", "verdi
 _MISSING_GRACE = 30.0
 # stopTimeout is at most 120 s on Fargate; the rest is for the task's way through its last states.
 _STOP_TIMEOUT = 150.0
-_QUICK, _SLOW = 0.5, 2.0
+_QUICK, _SLOW, _GROWTH = 0.5, 2.5, 1.6
 # DescribeTasks takes so many a call: a look at more of them costs more calls, and comes less often.
 _TASKS_A_CALL = 100
 # A sentence each; of more failures, their number.
@@ -76,7 +76,7 @@ def wait_for_tasks(
 
 
 def _pace(spec: WaitFor) -> Pace:
-    return Pace(quick=_QUICK, slow=_SLOW * max(1, math.ceil(len(spec.tasks) / _TASKS_A_CALL)))
+    return Pace(quick=_QUICK, growth=_GROWTH, slow=_SLOW * max(1, math.ceil(len(spec.tasks) / _TASKS_A_CALL)))
 
 
 def _wait(watch: Watch) -> dict[str, Any]:

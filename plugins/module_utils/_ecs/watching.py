@@ -33,6 +33,8 @@ __all__ = ["Listener", "Look", "WaitFor", "Watch", "operator_who_listens", "text
 # A guard is looked at in these states, each once, and every so many seconds: a task may act from RUNNING on.
 _ABOUT_TO_ACT = frozenset({"ACTIVATING", "RUNNING"})
 _GUARD_EVERY = 5.0
+# Before that, one call shows whether the service was started; everything is looked at this often.
+_GUARD_ALL_EVERY = 15.0
 # CloudWatch answers some 25 GetLogEvents a second for a whole account; beside a wait, the streams take turns.
 _STREAMS_A_LOOK = 8
 _PAGES_A_LOOK = 4
@@ -132,6 +134,7 @@ class Watch:
     missing_since: dict[str, float] = field(default_factory=dict)
     definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     guarded_at: float | None = None
+    guarded_whole_at: float | None = None
     guarded_states: frozenset[str] = frozenset()
     stopping: bool = False
     _readers: dict[str, dict[str, LogReader]] = field(default_factory=dict)
@@ -183,9 +186,12 @@ class Watch:
         near = (states - self.guarded_states) & _ABOUT_TO_ACT
         if self.spec.guard is None or self.stopping or not (due or near) or all(map(self.ended, tasks)):
             return None
+        acts = bool(states & _ABOUT_TO_ACT)
+        whole = acts or self.guarded_whole_at is None or now - self.guarded_whole_at >= _GUARD_ALL_EVERY
         self.guarded_at, self.guarded_states = now, self.guarded_states | states
+        self.guarded_whole_at = now if whole else self.guarded_whole_at
         try:
-            return self.spec.guard.violation(self.aws, clock=self.clock)
+            return self.spec.guard.violation(self.aws, service_only=not whole, clock=self.clock)
         except OperationFailed as error:
             if error.transient:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -188,3 +189,22 @@ def test_bad_arguments_are_refused_before_any_call(args: dict[str, Any], sentenc
     assert outcome.failed
     assert sentence in outcome.msg
     assert aws.calls == []
+
+
+def test_a_cluster_of_a_thousand_tasks_costs_its_pages_and_each_definition_once() -> None:
+    """And the next look costs its pages only: what does not mount the file system never will."""
+    world = World()
+    revisions = [DEFINITION.replace("wwhd-backend:7", f"other{number}:1") for number in range(299)]
+    world.definitions |= {arn: {**definition(arn=arn, volumes=[]), "family": arn} for arn in revisions}
+    world.tasks = [
+        *({**task(number), "taskDefinitionArn": revisions[number % 299]} for number in range(990)),
+        *(task(number) for number in range(990, 1000)),
+    ]
+    outcome, aws = look(world)
+    assert len(outcome.result["tasks"]) == 10
+    # 1,000 running tasks are ten pages; that of the stopped ones is empty.
+    assert Counter(aws.operations) == {"ecs:ListTasks": 11, "ecs:DescribeTasks": 10, "ecs:DescribeTaskDefinition": 300}
+    assert outcome.result["not_mounting"] == sorted(revisions)
+    again, aws = look(world, not_mounting=outcome.result["not_mounting"])
+    assert again.result["tasks"] == outcome.result["tasks"]
+    assert Counter(aws.operations) == {"ecs:ListTasks": 11, "ecs:DescribeTasks": 10, "ecs:DescribeTaskDefinition": 1}
