@@ -17,10 +17,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import build
 import venvs
 from environment import CACHE, ROOT, TREE, tool_environment
-
-import build
 
 WORK = CACHE / "galaxy"
 SECONDS = 600
