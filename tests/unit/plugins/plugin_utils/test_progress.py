@@ -255,4 +255,4 @@ def test_each_action_is_a_module_that_says_so() -> None:
         if "wwhd.qdrant_ops.progress" in yaml.safe_load(text).get("extends_documentation_fragment", []):
             documented.add(path.stem)
     assert names == documented
-    assert len(names) == 7
+    assert len(names) == 9
