@@ -21,8 +21,8 @@ demo: setup ## break a service in the sandbox with stale locks, unlock it, show 
 sandbox: setup ## start the sandbox that -e env=local talks to (stop it: .venv/bin/python -m sandbox down)
 	@$(PY) -m sandbox up
 
-test: setup ## everything: lint, ansible-test sanity, molecule, unit and integration tests
-	@$(CHECK) lint sanity molecule tests
+test: setup ## everything: lint, the site, ansible-test sanity, molecule, unit and integration tests
+	@$(CHECK) lint site sanity molecule tests
 
 lint: setup ## ruff, mypy, ansible-lint, changelog
 	@$(CHECK) lint
@@ -55,7 +55,7 @@ reliability: setup ## every figure of docs/reliability.md, measured on this code
 build: setup ## the collection's tarball in build/, from a clean copy
 	@$(PY) tools/build.py
 
-docs: setup ## check the plugins' documentation with antsibull-docs
+docs: setup ## check the plugins' documentation, and build the site in build/docs
 	@$(CHECK) docs
 
 clean: ## remove what the targets made, but for .venv and the downloaded wheel

@@ -42,7 +42,7 @@ html_theme_options = {"source_repository": REPOSITORY, "source_branch": "main", 
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)\s#]+)(?=[)#])")
 
 
-def point_at_the_repository(app: Any, name: str, content: list[str]) -> None:
+def point_at_the_repository(_app: Any, name: str, content: list[str]) -> None:
     """What a page links to outside of docs/ is a file of the repository; on GitHub the relative link reaches it."""
     if name.startswith("reference/"):
         return

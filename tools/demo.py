@@ -24,7 +24,9 @@ from environment import BIN, CACHE, PYTHON, ROOT, tool_environment
 SPEED = "30"
 # How many seconds the file server keeps the dead client's locks: long enough to see the cleaner wait for them.
 LEASE = "20"
-STATE = CACHE / "sandbox"
+STATE = Path(os.environ.get("QDRANT_OPS_SANDBOX") or CACHE / "sandbox")
+# The playbook's default: the folder that this was started in.
+REPORTS = Path.cwd() / "reports"
 
 
 def say(text: str) -> None:
@@ -34,7 +36,7 @@ def say(text: str) -> None:
 
 def environment() -> dict[str, str]:
     # The report goes to the current folder, which only PWD tells; a bare environment may lack it.
-    return tool_environment(QDRANT_OPS_SANDBOX=str(STATE), PWD=str(ROOT))
+    return tool_environment(QDRANT_OPS_SANDBOX=str(STATE), PWD=str(REPORTS.parent))
 
 
 def sandbox(*words: str) -> None:
@@ -99,7 +101,7 @@ def demo() -> int:
 
 
 def newest_report() -> dict[str, Any]:
-    found = sorted(Path(ROOT / "reports").glob("wwhd-backend.local-unlock-*.json"), key=os.path.getmtime)
+    found = sorted(REPORTS.glob("wwhd-backend.local-unlock-*.json"), key=os.path.getmtime)
     result: dict[str, Any] = json.loads(found[-1].read_text()) if found else {}
     return result
 

@@ -24,8 +24,10 @@ SOURCE = PLACE / "source"
 SITE = ROOT / "build" / "docs"
 PINS = (ROOT / "requirements" / "docs.txt", ROOT / "requirements" / "docs-lock.txt")
 # What a page would load from elsewhere by itself when somebody opens it; links to click are none of it.
-LOADS = re.compile(r"""<(?:script|img|iframe|source|audio|video)[^>]+src=["'](?:https?:)?//|url\(["']?https?://"""
-                   r"""|@import|<link(?![^>]+rel=["'](?:canonical|author|license))[^>]+href=["'](?:https?:)?//""")  # fmt: skip
+LOADS = re.compile(
+    r"""<(?:script|img|iframe|source|audio|video)[^>]+src=["'](?:https?:)?//|url\(["']?https?://|@import"""
+    r"""|<link(?![^>]+rel=["'](?:canonical|author|license))[^>]+href=["'](?:https?:)?//"""
+)
 
 
 def main() -> int:

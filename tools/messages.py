@@ -51,7 +51,11 @@ def is_sentence(text: str, *, told: bool = False) -> bool:
     words = len(WORD.findall(text.replace(GAP, " ")))
     if words < 2 or " " not in text or text[0] in ":;,":
         return False
-    return told or text.endswith((".", "?", "!")) or (words > 2 and text[0].isupper() and text.endswith((f": {GAP}", f" {GAP}")))
+    return (
+        told
+        or text.endswith((".", "?", "!"))
+        or (words > 2 and text[0].isupper() and text.endswith((f": {GAP}", f" {GAP}")))
+    )
 
 
 def messages() -> list[Message]:
@@ -59,7 +63,11 @@ def messages() -> list[Message]:
     found: dict[str, Message] = {}
     sources = [
         *((path, of_python) for path in sorted((ROOT / "plugins").rglob("*.py"))),
-        *((path, of_yaml) for folder in ("roles", "playbooks", "extensions/eda") for path in sorted((ROOT / folder).rglob("*.yml"))),
+        *(
+            (path, of_yaml)
+            for folder in ("roles", "playbooks", "extensions/eda")
+            for path in sorted((ROOT / folder).rglob("*.yml"))
+        ),
         *((path, of_cleaner) for path in sorted((ROOT / "roles").rglob("files/*.sh"))),
     ]
     for path, read in sources:
@@ -183,7 +191,9 @@ SAID = re.compile(
 
 def of_cleaner(source: str) -> Iterator[str]:
     for found in SAID.finditer(source.replace("\\\n", "").replace("||\n", "||")):
-        text = folded(re.sub(r"\$\{[^}]*?:\+([^}]*)\}|\$\{?\w+\}?", lambda gap: gap[1] or GAP, found[1] or found[2] or ""))
+        text = folded(
+            re.sub(r"\$\{[^}]*?:\+([^}]*)\}|\$\{?\w+\}?", lambda gap: gap[1] or GAP, found[1] or found[2] or "")
+        )
         if is_sentence(text, told=True):
             yield text
 

@@ -1,0 +1,244 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What pages tell a reader to type is typed here, or by the test that RUN_BY names; what they show as output is seen.
+
+The tutorial is gone through from its beginning to its end, in a sandbox of its own. A new page needs a row in RUN_BY
+for each command that the tutorial has not, and nothing for its YAML: that is read here whatever page it stands on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from integration import pages
+from integration.pages import ROOT, anywhere, blocks, folded
+
+BIN = Path(sys.executable).parent
+SECONDS = 280
+TUTORIAL = "docs/tutorial.md"
+# A reader takes his time between two commands; nobody does here. Real seconds that the dead host's locks live.
+QUICKER = {"--lease-real 120": "--lease-real 40"}
+# The first unlock of the tutorial is made as production.md has it; the demo has made it in its plain form.
+PROTECTED = "-e confirm=local -e qdrant_unlock_protected=true"
+# Commands that run elsewhere, as `anywhere` has them: the file that runs them, and the words there that do it.
+RUN_BY: dict[str, tuple[str, str]] = {
+    "make setup": (".ci/run", "make setup"),
+    "make test": (".ci/run", "exec make test"),
+    "make demo": ("tests/integration/test_docs.py", '"tools" / "demo.py"'),
+    "make build": ("tests/integration/test_docs.py", '"tools" / "build.py"'),
+    "ansible-galaxy collection install build/wwhd-qdrant_ops-0.1.0.tar.gz": (
+        "tests/integration/test_docs.py", '"collection", "install"',
+    ),
+    "ansible-playbook playbooks/check_environment.yml -e env=local": (
+        "tests/integration/test_docs.py", '"playbooks/check_environment.yml"',
+    ),
+    "ansible-playbook playbooks/unlock.yml -e env=local --check": (
+        "tests/integration/report/test_runs.py", '"unlock", "--check"',
+    ),
+    "ansible-playbook playbooks/unlock.yml -e env=local -e confirm=local --check": (
+        "tests/integration/report/test_runs.py", '"unlock", "--check"',
+    ),
+    "ansible-playbook playbooks/unlock.yml -e env=local -e confirm=local": (
+        "tests/integration/test_docs.py", 'f"{typed} {PROTECTED}"',
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader works: the sandbox's state and the reports are here, not in the checkout."""
+    return tmp_path_factory.mktemp("reader")
+
+
+def run(*words: str | Path, place: Path, cwd: Path = ROOT, fine: bool = True, **more: str) -> str:
+    """Runs a command as a reader's terminal does, and gives all that it prints."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_", "PYTEST"))}
+    done = subprocess.run(
+        [str(word) for word in words],
+        cwd=cwd,
+        env={
+            **kept,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_COLOR": "1",
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PWD": str(place),
+            "QDRANT_OPS_SANDBOX": str(place / "sandbox"),
+            **more,
+        },
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS,
+        check=False,
+    )  # fmt: skip
+    assert not fine or done.returncode == 0, f"{' '.join(map(str, words))} ended with {done.returncode}:\n{done.stdout}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def session(place: Path) -> Iterator[dict[str, str]]:
+    """What each command of the tutorial printed, typed in its order; before it, `make demo`."""
+    printed: dict[str, str] = {}
+    broken = ""
+    try:
+        printed["make demo"] = run(sys.executable, ROOT / "tools" / "demo.py", "--keep", place=place, cwd=place)
+        for command in (command for block in blocks("console", page=TUTORIAL) for command in block.commands):
+            if command in RUN_BY:
+                continue
+            typed = command
+            for slow, quick in QUICKER.items():
+                typed = typed.replace(slow, quick)
+            if " break " in typed:
+                broken = typed
+            elif "unlock.yml" in typed and command not in printed:
+                typed = f"{typed} {PROTECTED}"
+                if is_healthy(place):
+                    # On a slow machine the lease ends before; the page says to break it again then.
+                    run(*broken.split(), place=place)
+            printed[command] = printed.get(command, "") + run(*typed.split(), place=place)
+        yield printed
+    finally:
+        run(sys.executable, "-m", "sandbox", "down", place=place, fine=False)
+
+
+def is_healthy(place: Path) -> bool:
+    return bool(json.loads(run(sys.executable, "-m", "sandbox", "status", "--json", place=place))["healthy"])
+
+
+# --- Commands --------------------------------------------------------------------------------------------------------
+
+
+def test_every_command_is_run_by_a_test() -> None:
+    typed = {command for block in blocks("console", page=TUTORIAL) for command in block.commands}
+    unknown = [
+        f"{block.page}: {command}"
+        for block in blocks("console")
+        for command in block.commands
+        if anywhere(command) not in typed | RUN_BY.keys()
+    ]
+    assert not unknown, (
+        "no test runs these; name the one that does in RUN_BY (tests/integration/test_docs.py), or write it:\n"
+        + "\n".join(unknown)
+    )
+
+
+@pytest.mark.parametrize("command", RUN_BY)
+def test_the_test_that_is_named_is_there(command: str) -> None:
+    path, words = RUN_BY[command]
+    # This file has the words in the row itself.
+    itself = (ROOT / path).samefile(__file__)
+    assert (ROOT / path).read_text().count(words) > itself
+    listed = {anywhere(one) for block in blocks("console") for one in block.commands}
+    assert command in listed, f"no page has {command!r} any more: remove its row"
+
+
+def test_a_console_block_has_commands_and_nothing_else() -> None:
+    wrong = [
+        f"{block.page}: {line}"
+        for block in blocks("console")
+        for line in block.text.replace("\\\n", " ").splitlines()
+        if not line.startswith("$ ")
+    ]
+    assert not wrong, "output belongs into a block marked text:\n" + "\n".join(wrong)
+
+
+def test_the_tutorial_goes_as_it_says(session: dict[str, str], place: Path) -> None:
+    unlock = folded(session["ansible-playbook playbooks/unlock.yml -e env=local"])
+    assert "wwhd-backend (local) is healthy again." in unlock
+    assert "Nothing to do: wwhd-backend (local)" in unlock  # the second time
+    assert list((place / "reports").glob("wwhd-backend.local-unlock-*.html"))
+    assert "Done in" in session["make demo"]
+
+
+@pytest.mark.parametrize("page", ["README.md", TUTORIAL, "docs/howto/production.md"])
+def test_what_a_page_shows_as_output_is_printed(page: str, session: dict[str, str]) -> None:
+    """Line by line and without numbers, as the lines between are left out; what is … may be anything."""
+    printed = folded("\n".join(session.values()))
+    shown = [
+        part for block in blocks("text", page=page) for line in block.text.splitlines() for part in line.split("…")
+    ]
+    parts = [folded(part).removeprefix("- ") for part in shown]
+    assert len(parts) > 3
+    assert [part for part in parts if part.strip(" .:") and part not in printed] == []
+
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+
+
+def documents() -> list[tuple[str, Any]]:
+    return [(block.page, yaml.safe_load(block.text)) for block in blocks("yaml")]
+
+
+def plays() -> list[list[dict[str, Any]]]:
+    lists = [found for _page, found in documents() if isinstance(found, list) and found]
+    return [found for found in lists if "hosts" in found[0] or any("import_playbook" in key for key in found[0])]
+
+
+def test_variables_are_the_roles_own() -> None:
+    known = {
+        name
+        for path in (ROOT / "roles").glob("*/meta/argument_specs.yml")
+        for entry in yaml.safe_load(path.read_text())["argument_specs"].values()
+        for name in entry.get("options", {})
+    }
+    prefixes = tuple(f"{path.name}_" for path in (ROOT / "roles").iterdir() if path.is_dir())
+    wrong = [
+        f"{page}: {name}"
+        for page, found in documents()
+        if isinstance(found, dict)
+        for name in found
+        if str(name).startswith(prefixes) and name not in known
+    ]
+    assert wrong == []
+
+
+def test_plays_and_inventories_are_what_ansible_takes(place: Path) -> None:
+    """One run for all plays; the inventory is production.md's, with the file of variables that belongs to it."""
+    inventory = place / "inventory"
+    for block in blocks("yaml", page="docs/howto/production.md"):
+        named = re.match(r"# playbooks/inventory/(\S+)\n", block.text)
+        assert named
+        (inventory / named[1]).parent.mkdir(parents=True, exist_ok=True)
+        (inventory / named[1]).write_text(block.text)
+    (place / "plays.yml").write_text(yaml.safe_dump([play for block in plays() for play in block], sort_keys=False))
+    out = run("ansible-playbook", "--syntax-check", "-i", inventory, place / "plays.yml", place=place)
+    assert "playbook: " in out
+    check = ("ansible-playbook", "-i", inventory, "playbooks/check_environment.yml", "-e")
+    assert "failed=0" in run(*check, "env=prod", place=place)
+    out = run(*check, "env=pord", place=place, fine=False)
+    assert "pass -e env=<one of prod>" in folded(out)
+
+
+def test_what_is_built_can_be_installed(place: Path) -> None:
+    run(sys.executable, ROOT / "tools" / "build.py", place=place)
+    version = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
+    ball = ROOT / "build" / f"wwhd-qdrant_ops-{version}.tar.gz"
+    # amazon.aws comes from the network otherwise, which tests do without.
+    install = ("ansible-galaxy", "collection", "install", "--no-deps", "--offline")
+    run(*install, "-p", place / "collections", ball, place=place)
+    installed = place / "collections" / "ansible_collections" / "wwhd" / "qdrant_ops"
+    assert (installed / "playbooks" / "unlock.yml").is_file()
+    assert not (installed / ".venv").exists()
+
+
+# --- Links -----------------------------------------------------------------------------------------------------------
+
+
+def test_links_lead_somewhere() -> None:
+    """Within the repository; the site's build finds those between its pages again, with their headings."""
+    linked = [
+        (path, (path.parent / target).resolve())
+        for path in pages.pages()
+        for target in re.findall(r"\]\((?![a-z]+:|#)([^)\s#]+)", path.read_text())
+    ]
+    written_by_the_build = ROOT / "docs" / "reference"
+    wrong = [(page, to) for page, to in linked if not to.exists() and not to.is_relative_to(written_by_the_build)]
+    assert wrong == []
