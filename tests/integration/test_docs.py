@@ -30,6 +30,8 @@ TUTORIAL = "docs/tutorial.md"
 QUICKER = {"--lease-real 120": "--lease-real 40"}
 # The first unlock of the tutorial is made as production.md has it; the demo has made it in its plain form.
 PROTECTED = "-e confirm=local -e qdrant_unlock_protected=true"
+# One sandbox and one reader for these, whichever worker it is.
+IN_ORDER = pytest.mark.xdist_group("a reader of the documentation")
 # Commands that run elsewhere, as `anywhere` has them: the file that runs them, and the words there that do it.
 RUN_BY: dict[str, tuple[str, str]] = {
     "make setup": (".ci/run", "make setup"),
@@ -49,7 +51,7 @@ RUN_BY: dict[str, tuple[str, str]] = {
         "tests/integration/report/test_runs.py", '"unlock", "--check"',
     ),
     "ansible-playbook playbooks/unlock.yml -e env=local -e confirm=local": (
-        "tests/integration/test_docs.py", 'f"{typed} {PROTECTED}"',
+        "tests/integration/test_docs.py", 'f"{command} {PROTECTED}"',
     ),
 }  # fmt: skip
 
@@ -83,30 +85,51 @@ def run(*words: str | Path, place: Path, cwd: Path = ROOT, fine: bool = True, **
     return done.stdout
 
 
+Printed = dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def session(place: Path) -> Iterator[dict[str, str]]:
-    """What each command of the tutorial printed, typed in its order; before it, `make demo`."""
-    printed: dict[str, str] = {}
-    broken = ""
+def demo(place: Path) -> Iterator[Printed]:
+    """`make demo`, whose sandbox is left running for the tutorial."""
     try:
-        printed["make demo"] = run(sys.executable, ROOT / "tools" / "demo.py", "--keep", place=place, cwd=place)
-        for command in (command for block in blocks("console", page=TUTORIAL) for command in block.commands):
-            if command in RUN_BY:
-                continue
-            typed = command
-            for slow, quick in QUICKER.items():
-                typed = typed.replace(slow, quick)
-            if " break " in typed:
-                broken = typed
-            elif "unlock.yml" in typed and command not in printed:
-                typed = f"{typed} {PROTECTED}"
-                if is_healthy(place):
-                    # On a slow machine the lease ends before; the page says to break it again then.
-                    run(*broken.split(), place=place)
-            printed[command] = printed.get(command, "") + run(*typed.split(), place=place)
-        yield printed
+        yield {"make demo": run(sys.executable, ROOT / "tools" / "demo.py", "--keep", place=place, cwd=place)}
     finally:
         run(sys.executable, "-m", "sandbox", "down", place=place, fine=False)
+
+
+@pytest.fixture(scope="module")
+def looked(demo: Printed, place: Path) -> Printed:
+    """What the tutorial's commands printed up to the first unlock. In three parts, as a test has its time-out."""
+    before, _after = tutorial()
+    return {**demo, **{command: run(*quicker(command).split(), place=place) for command in before}}
+
+
+@pytest.fixture(scope="module")
+def session(looked: Printed, place: Path) -> Printed:
+    """What each command of the tutorial printed, typed in its order."""
+    before, after = tutorial()
+    printed = dict(looked)
+    if is_healthy(place):
+        # On a slow machine the lease ends while it is still looked at; the page says to break it again then.
+        run(*next(quicker(command) for command in before if " break " in command).split(), place=place)
+    for command in after:
+        typed = f"{command} {PROTECTED}" if "unlock.yml" in command and command not in printed else command
+        printed[command] = printed.get(command, "") + run(*typed.split(), place=place)
+    return printed
+
+
+def tutorial() -> tuple[list[str], list[str]]:
+    """Its commands before the first unlock, and from that on."""
+    typed = [command for block in blocks("console", page=TUTORIAL) for command in block.commands]
+    typed = [command for command in typed if command not in RUN_BY]
+    first = next(number for number, command in enumerate(typed) if "unlock.yml" in command)
+    return typed[:first], typed[first:]
+
+
+def quicker(command: str) -> str:
+    for slow, quick in QUICKER.items():
+        command = command.replace(slow, quick)
+    return command
 
 
 def is_healthy(place: Path) -> bool:
@@ -150,16 +173,29 @@ def test_a_console_block_has_commands_and_nothing_else() -> None:
     assert not wrong, "output belongs into a block marked text:\n" + "\n".join(wrong)
 
 
-def test_the_tutorial_goes_as_it_says(session: dict[str, str], place: Path) -> None:
+@IN_ORDER
+def test_the_demo_goes_as_it_says(demo: Printed) -> None:
+    assert "Done in" in demo["make demo"]
+    assert "wwhd-backend (local) is healthy again." in folded(demo["make demo"])
+
+
+@IN_ORDER
+def test_the_tutorial_looks_before_it_acts(looked: Printed) -> None:
+    assert "a lock on them is held" in folded(looked["ansible-playbook playbooks/diagnose.yml -e env=local"])
+    assert "lock files found" in folded(looked["ansible-playbook playbooks/inspect.yml -e env=local"])
+
+
+@IN_ORDER
+def test_the_tutorial_goes_as_it_says(session: Printed, place: Path) -> None:
     unlock = folded(session["ansible-playbook playbooks/unlock.yml -e env=local"])
     assert "wwhd-backend (local) is healthy again." in unlock
     assert "Nothing to do: wwhd-backend (local)" in unlock  # the second time
     assert list((place / "reports").glob("wwhd-backend.local-unlock-*.html"))
-    assert "Done in" in session["make demo"]
 
 
+@IN_ORDER
 @pytest.mark.parametrize("page", ["README.md", TUTORIAL, "docs/howto/production.md"])
-def test_what_a_page_shows_as_output_is_printed(page: str, session: dict[str, str]) -> None:
+def test_what_a_page_shows_as_output_is_printed(page: str, session: Printed) -> None:
     """Line by line and without numbers, as the lines between are left out; what is … may be anything."""
     printed = folded("\n".join(session.values()))
     shown = [
