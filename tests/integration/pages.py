@@ -9,7 +9,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[2]
+VERSION = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -45,12 +48,14 @@ def blocks(*languages: str, page: str | None = None) -> list[Block]:
 
 
 def anywhere(command: str) -> str:
-    """The command for the sandbox's environment: the same one for any."""
+    """The command for the sandbox's environment and any version: those that it is not today are not recognised."""
+    command = command.replace(f"-{VERSION}.tar.gz", "-VERSION.tar.gz")
     return re.sub(r"\b(env|confirm)=[\w-]+", r"\1=local", command)
 
 
 def folded(text: str) -> str:
-    """Without what differs from run to run, as ids and numbers, or with the width of a line."""
+    """Without what differs from run to run (ids, numbers, remarks in brackets) or with the width of a line."""
     text = re.sub(r"\b(?:wwhd|my)-backend( \(|\.)(?:dev|prod|local)\b", r"wwhd-backend\1local", text)
-    text = re.sub(r"\b[0-9a-f]{8,}\b|\d+(?:\.\d+)?", "#", text)
-    return re.sub(r"\s+", " ", text.replace("'", "")).strip()
+    text = re.sub(r"\s+", " ", text.replace("'", "").replace(" (local)", " local"))
+    text = re.sub(r" \([^()]{,100}\)", "", text)
+    return re.sub(r"\b[0-9a-f]{8,}\b|\d+(?:\.\d+)?", "#", text).strip()
