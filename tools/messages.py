@@ -4,7 +4,8 @@
 """Every sentence that the collection can say to an operator, read from its source.
 
 `tools/messages.py` prints those that docs/troubleshooting.md lacks, as the lines to add there, and those of its lines
-that nothing says any more. A part that differs from run to run is `…`.
+that nothing says any more. A part that differs from run to run is `…`. With `--write` it takes the latter out, and adds
+the former to the lists of what explains itself, each beside what else its file says: explain there what needs it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, nodes
+from jinja2 import Environment, TemplateSyntaxError, nodes
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "troubleshooting.md"
@@ -138,8 +140,15 @@ def unsaid(node: ast.AST) -> Iterator[ast.AST]:
 # --- Tasks and playbooks ---------------------------------------------------------------------------------------------
 
 
+class Loader(yaml.SafeLoader):
+    """Ansible's own tags, such as !unsafe, mark a text; it is a text all the same."""
+
+
+Loader.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_scalar(node))
+
+
 def of_yaml(source: str) -> Iterator[str]:
-    for key, text in scalars(yaml.safe_load(source)):
+    for key, text in scalars(yaml.load(source, Loader)):  # noqa: S506  # a safe loader with names for more texts
         whole, inner = of_template(text)
         if key in SHOWN and is_sentence(whole, told=True):
             yield whole
@@ -165,7 +174,12 @@ def of_template(text: str) -> tuple[str, list[str]]:
     if "{{" not in text and "{%" not in text:
         return folded(text), []
     parts, inner = [], []
-    for node in Environment(autoescape=True).parse(text).body:
+    try:
+        body = Environment(autoescape=True).parse(text).body
+    except TemplateSyntaxError:
+        # No template of Ansible's: a text for another program that has braces in it.
+        return folded(re.sub(r"\{\{.*?\}\}", GAP, text)), []
+    for node in body:
         for part in node.nodes if isinstance(node, nodes.Output) else [node]:
             parts.append(part.data if isinstance(part, nodes.TemplateData) else GAP)
             found = [part, *part.find_all((nodes.Const, nodes.Concat))]
@@ -222,9 +236,52 @@ def as_code(text: str) -> str:
     return f"`` {escaped} ``" if "`" in text else f"`{escaped}`"
 
 
-def main() -> int:
+def rewritten(page: str, said: list[Message]) -> str:
+    """The page without what nobody says, and with what it lacks in the section where its file says most."""
+    paths = {message.text: message.path for message in said}
+    sections: list[list[str]] = [[]]
+    for line in page.splitlines():
+        listed = entries(line)
+        if listed and not any(text in paths for text in listed):
+            continue
+        if line.startswith("## "):
+            sections.append([])
+        sections[-1].append(line)
+    by_path = [Counter(paths.get(text) for text in entries("\n".join(lines))) for lines in sections]
+    known = set(entries(page))
+    for message in said:
+        if message.text not in known:
+            best = max(range(len(sections)), key=lambda number: by_path[number][message.path])
+            if not by_path[best][message.path]:
+                if sections[-1][0] != OTHER:
+                    sections.append([OTHER, "", "Each of these says itself what it means and what to do:", ""])
+                    by_path.append(Counter())
+                best = len(sections) - 1
+            add(sections[best], f"- {as_code(message.text)}")
+    return "\n".join(line for lines in sections for line in lines).rstrip() + "\n"
+
+
+OTHER = "## Other messages"
+
+
+def add(section: list[str], item: str) -> None:
+    """To the section's list, which it may not have yet."""
+    lists = [number for number, line in enumerate(section) if line.startswith("- `")]
+    if lists:
+        section.insert(lists[-1] + 1, item)
+        return
+    while section and not section[-1]:
+        section.pop()
+    section += ["", *([] if section[0] == OTHER else ["These say themselves what to do:", ""]), item, ""]
+
+
+def main(arguments: list[str]) -> int:
     said = messages()
-    listed = entries(PAGE.read_text() if PAGE.is_file() else "")
+    page = PAGE.read_text()
+    if arguments == ["--write"]:
+        page = rewritten(page, said)
+        PAGE.write_text(page)
+    listed = entries(page)
     known = set(listed)
     path = ""
     for message in said:
@@ -245,4 +302,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

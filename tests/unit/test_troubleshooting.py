@@ -148,3 +148,32 @@ def mappings(document: object) -> list[tuple[str, object]]:
         return [*((str(key), value) for key, value in document.items()),
                 *(pair for value in document.values() for pair in mappings(value))]  # fmt: skip
     return [pair for value in document for pair in mappings(value)] if isinstance(document, list) else []
+
+
+def test_the_page_is_brought_up_to_date() -> None:
+    rows = "| a | b |\n| --- | --- |\n| `It is so.` | Why it is. |\n| `It was so.` | No more. |\n"
+    page = f"# T\n\nText.\n\n## One\n\nWhat it is.\n\n{rows}"
+    said = [
+        messages.Message("It is so.", "a.py"),
+        messages.Message("It is new.", "a.py"),
+        messages.Message("It is elsewhere.", "b.py"),
+    ]
+    made = messages.rewritten(page, said)
+    assert messages.entries(made) == ["It is so.", "It is new.", "It is elsewhere."]
+    assert "| `It is so.` | Why it is. |" in made
+    assert made.index("It is new.") < made.index("## Other messages") < made.index("It is elsewhere.")
+    assert messages.rewritten(made, said) == made
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            "- ansible.builtin.fail: {msg: !unsafe 'It is {{ braces }} of another program'}",
+            ["It is … of another program"],
+        ),
+        ("- ansible.builtin.fail: {msg: 'It is {{ no template }} of ours'}", ["It is … of ours"]),
+    ],
+)
+def test_texts_for_other_programs_are_read(source: str, expected: list[str]) -> None:
+    assert list(messages.of_yaml(source)) == expected
