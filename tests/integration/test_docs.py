@@ -4,7 +4,8 @@
 """What pages tell a reader to type is typed here, or by the test that RUN_BY names; what they show as output is seen.
 
 The tutorial is gone through from its beginning to its end, in a sandbox of its own. A new page needs a row in RUN_BY
-for each command that the tutorial has not, and nothing for its YAML: that is read here whatever page it stands on.
+for each command that the tutorial has not, or one in PAGES_OF_THEIR_OWN, and nothing for its YAML: that is read here
+whatever page it stands on.
 """
 
 from __future__ import annotations
@@ -33,6 +34,17 @@ UNLOCK = "ansible-playbook playbooks/unlock.yml -e env=local"
 PROTECTED = "-e confirm=local -e qdrant_unlock_protected=true -e qdrant_unlock_when=always"
 # One sandbox and one reader for these, whichever worker it is.
 IN_ORDER = pytest.mark.xdist_group("a reader of the documentation")
+# Pages whose commands are read from the page and run, each of them, by a test of their own.
+PAGES_OF_THEIR_OWN = {
+    "awx.md": ("tests/integration/awx/test_jobs.py",),
+    "diagnose.md": ("tests/integration/playbooks/test_diagnose.py",),
+    "eda.md": ("tests/integration/eda/test_aws.py", "tests/integration/eda/test_rulebook.py"),
+    "execution_environment.md": ("tests/integration/test_execution_environment.py",),
+    "inspect.md": ("tests/integration/playbooks/test_diagnose.py",),
+    "prevent.md": ("tests/integration/playbooks/test_prevent.py",),
+    "release.md": ("tests/unit/test_howto_release.py",),
+    "snapshot.md": ("tests/integration/playbooks/test_snapshot.py",),
+}
 # Commands that run elsewhere, as `anywhere` has them: the file that runs them, and the words there that do it.
 RUN_BY: dict[str, tuple[str, str]] = {
     "make setup": (".ci/run", "make setup"),
@@ -121,12 +133,20 @@ def test_every_command_is_run_by_a_test() -> None:
         f"{block.page}: {command}"
         for block in blocks("console")
         for command in block.commands
-        if anywhere(command) not in typed | RUN_BY.keys()
+        if anywhere(command) not in typed | RUN_BY.keys() and Path(block.page).name not in PAGES_OF_THEIR_OWN
     ]
     assert not unknown, (
         "no test runs these; name the one that does in RUN_BY (tests/integration/test_docs.py), or write it:\n"
         + "\n".join(unknown)
     )
+
+
+@pytest.mark.parametrize("page", PAGES_OF_THEIR_OWN)
+def test_a_page_and_its_test_come_and_go_together(page: str) -> None:
+    is_there = (ROOT / "docs" / "howto" / page).is_file()
+    for test in PAGES_OF_THEIR_OWN[page]:
+        assert (ROOT / test).is_file() or not is_there, f"docs/howto/{page} has lost {test}"
+        assert not is_there or page in (ROOT / test).read_text(), f"{test} does not read docs/howto/{page}"
 
 
 @pytest.mark.parametrize("command", RUN_BY)
@@ -227,7 +247,8 @@ def test_plays_and_inventories_are_what_ansible_takes(place: Path) -> None:
         (inventory / named[1]).parent.mkdir(parents=True, exist_ok=True)
         (inventory / named[1]).write_text(block.text)
     (place / "plays.yml").write_text(yaml.safe_dump([play for block in plays() for play in block], sort_keys=False))
-    out = run("ansible-playbook", "--syntax-check", "-i", inventory, place / "plays.yml", place=place)
+    syntax = ("ansible-playbook", "--syntax-check", "-i", inventory)
+    out = run(*syntax, "-e", "env=prod", place / "plays.yml", place=place)
     assert "playbook: " in out
     check = ("ansible-playbook", "-i", inventory, "playbooks/check_environment.yml", "-e")
     assert "failed=0" in run(*check, "env=prod", place=place)
