@@ -263,6 +263,12 @@ def test_what_is_built_can_be_installed(place: Path) -> None:
     installed = place / "collections" / "ansible_collections" / "wwhd" / "qdrant_ops"
     assert (installed / "playbooks" / "unlock.yml").is_file()
     assert not (installed / ".venv").exists()
+    # By name and from anywhere, as the pages have it.
+    (place / "hosts.yml").write_text("dev: {hosts: {my-backend.dev: {ansible_connection: local}}}\n")
+    paths = os.pathsep.join([str(place / "collections"), str(ROOT / ".cache" / "tree")])
+    by_name = ("ansible-playbook", "-i", "hosts.yml", "-e", "env=dev", "wwhd.qdrant_ops.unlock")
+    told = run(*by_name, place=place, cwd=place, fine=False, ANSIBLE_COLLECTIONS_PATH=paths)
+    assert "qdrant_unlock_region is not set" in folded(told)
 
 
 # --- Links -----------------------------------------------------------------------------------------------------------
