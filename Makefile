@@ -22,8 +22,8 @@ demo: setup ## break a service in the sandbox with stale locks, unlock it, show 
 sandbox: setup ## start the sandbox that -e env=local talks to (stop it: .venv/bin/python -m sandbox down)
 	@$(PY) -m sandbox up
 
-test: setup ## everything: lint, ansible-test sanity, molecule, unit and integration tests
-	@$(CHECK) lint+sanity+molecule tests
+test: setup ## everything: lint, the site, ansible-test sanity, molecule, unit and integration tests
+	@$(CHECK) lint+site+sanity+molecule tests
 
 lint: setup ## ruff, mypy, ansible-lint, changelog
 	@$(CHECK) lint
@@ -69,7 +69,7 @@ build: setup ## the collection's tarball in build/, from a clean copy
 galaxy: setup ## the tarball, read by galaxy-importer as Galaxy does on an upload (about a minute)
 	@$(PY) tools/galaxy.py
 
-docs: setup ## check the plugins' documentation with antsibull-docs
+docs: setup ## check the plugins' documentation, and build the site in build/docs
 	@$(CHECK) docs
 
 clean: ## remove what the targets made, but for .venv and the downloaded wheel

@@ -55,8 +55,10 @@ def commands(check: str) -> list[Command]:
         "integration": [[*PYTEST, "tests/integration", *arguments()]],
         "tests": [[*PYTEST, *COVERAGE, "tests/unit", "tests/integration", "tests/chaos"]],
         "docs": [
-            [BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "."]
+            [BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "."],
+            [PYTHON, TOOLS / "docsite.py"],
         ],
+        "site": [[PYTHON, TOOLS / "docsite.py"]],
     }
     return table[check]
 

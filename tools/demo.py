@@ -23,8 +23,10 @@ from environment import BIN, CACHE, PYTHON, ROOT, tool_environment
 
 SPEED = "30"
 # How many seconds the file server keeps the dead client's locks: long enough to see the cleaner wait for them.
-LEASE = "20"
-STATE = CACHE / "sandbox"
+LEASE = 20
+STATE = Path(os.environ.get("QDRANT_OPS_SANDBOX") or CACHE / "sandbox")
+# The playbook's default: the folder that this was started in.
+REPORTS = Path.cwd() / "reports"
 
 
 def say(text: str) -> None:
@@ -34,7 +36,7 @@ def say(text: str) -> None:
 
 def environment() -> dict[str, str]:
     # The report goes to the current folder, which only PWD tells; a bare environment may lack it.
-    return tool_environment(QDRANT_OPS_SANDBOX=str(STATE), PWD=str(ROOT))
+    return tool_environment(QDRANT_OPS_SANDBOX=str(STATE), PWD=str(REPORTS.parent))
 
 
 def sandbox(*words: str) -> None:
@@ -61,7 +63,7 @@ def text_of(points: dict[str, int]) -> str:
     return ", ".join(f"{name}: {count}" for name, count in points.items())
 
 
-def demo() -> int:
+def demo(lease: float) -> int:
     started = time.monotonic()
     say(f"A Qdrant service on ECS, its storage on EFS (in a sandbox on this machine, {SPEED} times as fast)")
     sandbox("down")
@@ -71,7 +73,7 @@ def demo() -> int:
     print(f"Points: {text_of(before)}")
 
     say("Its host vanishes, as hosts do; the file server keeps the locks; no new task can start")
-    sandbox("break", "--kind", "stale-lock", "--lease-real", LEASE)
+    sandbox("break", "--kind", "stale-lock", "--lease-real", f"{lease:g}")
 
     command = ["ansible-playbook", "playbooks/unlock.yml", "-e", "env=local"]
     say(" ".join(command))
@@ -99,7 +101,7 @@ def demo() -> int:
 
 
 def newest_report() -> dict[str, Any]:
-    found = sorted(Path(ROOT / "reports").glob("wwhd-backend.local-unlock-*.json"), key=os.path.getmtime)
+    found = sorted(REPORTS.glob("wwhd-backend.local-unlock-*.json"), key=os.path.getmtime)
     result: dict[str, Any] = json.loads(found[-1].read_text()) if found else {}
     return result
 
@@ -107,11 +109,13 @@ def newest_report() -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Break a service with stale locks, unlock it, show that it is whole.")
     parser.add_argument("--keep", action="store_true", help="leave the sandbox running at the end")
-    keep = parser.parse_args().keep
+    parser.add_argument("--lease", type=float, default=LEASE, help="seconds that the locks stay (default %(default)s)")
+    arguments = parser.parse_args()
+    keep = arguments.keep
     # In a pipe as on a terminal, what this says stands in its order with what its commands say.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a real stdout is a TextIOWrapper
     try:
-        return demo()
+        return demo(arguments.lease)
     finally:
         if keep:
             print("\nThe sandbox is left running: .venv/bin/python -m sandbox status, and down to stop it.")
