@@ -95,7 +95,8 @@ def _next(rows: Iterable[Mapping[str, Any]], raw: Mapping[str, Any], check: bool
         " now, by -e qdrant_prevent_deploy=true, which ends the running task and starts a new one.",
         "If a pipeline registers the task definition from a file of its own, write the same into that file, or its next"
         f" release takes it away again. The revision: {arn}",
-        "An unlock starts the service with the revision that it has: it does not take this one by itself.",
+        "The safest way is in the one stop of an unlock, which does not take it by itself: playbooks/unlock.yml with"
+        f" -e qdrant_unlock_when=always -e qdrant_unlock_task_definition={short_id(arn)}",
     ]
 
 
