@@ -31,6 +31,8 @@ def create(sandbox: Sandbox, count: int) -> list[str]:
     names = [name(number) for number in range(count)]
     for service in names:
         system = efs.create_file_system(CreationToken=service)["FileSystemId"]
+        for subnet in world.SUBNETS:
+            efs.create_mount_target(FileSystemId=system, SubnetId=subnet, SecurityGroups=[world.SECURITY_GROUP])
         point = efs.create_access_point(
             ClientToken=service, FileSystemId=system, PosixUser={"Uid": 1000, "Gid": 1000},
             RootDirectory={"Path": "/qdrant", "CreationInfo": {"OwnerUid": 1000, "OwnerGid": 1000,
