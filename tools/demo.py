@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from environment import BIN, CACHE, PYTHON, ROOT, tool_environment
+from leftovers import end_marked
 
 SPEED = "30"
 # How many seconds the file server keeps the dead client's locks: long enough to see the cleaner wait for them.
 LEASE = 20
 STATE = Path(os.environ.get("QDRANT_OPS_SANDBOX") or CACHE / "sandbox")
+# What this demo starts carries it, so that nothing is left behind.
+MARK = {"QDRANT_OPS_DEMO": str(os.getpid())}
 # The playbook's default: the folder that this was started in.
 REPORTS = Path.cwd() / "reports"
 
@@ -36,7 +39,7 @@ def say(text: str) -> None:
 
 def environment() -> dict[str, str]:
     # The report goes to the current folder, which only PWD tells; a bare environment may lack it.
-    return tool_environment(QDRANT_OPS_SANDBOX=str(STATE), PWD=str(REPORTS.parent))
+    return tool_environment(QDRANT_OPS_SANDBOX=str(STATE), PWD=str(REPORTS.parent), **MARK)
 
 
 def sandbox(*words: str) -> None:
@@ -121,6 +124,9 @@ def main() -> int:
             print("\nThe sandbox is left running: .venv/bin/python -m sandbox status, and down to stop it.")
         else:
             sandbox("down")
+            # The playbook's watchdog would ask the sandbox that is no more for up to half an hour.
+            for name, value in MARK.items():
+                end_marked(name, value)
 
 
 if __name__ == "__main__":

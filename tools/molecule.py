@@ -10,8 +10,6 @@ create.yml and destroy.yml, which start and stop a sandbox, are run by molecule 
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from environment import BIN, CACHE, ROOT, tool_environment
+from leftovers import end_marked
 
 FOLDER = ROOT / "extensions" / "molecule"
 AT_ONCE = 2
@@ -93,27 +92,8 @@ def play(name: str, *, folder: Path) -> Told:
 
 
 def end_all(folder: Path) -> None:
-    """Kill every process that was started for the scenario in `folder`, known by the environment it inherited.
-
-    Process groups do not do: ansible and the sandbox each start sessions of their own.
-    """
-    mark = f"QDRANT_OPS_SANDBOX={folder / 'sandbox'}".encode()
-    for _attempt in range(50):
-        found = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if mark in environment_of(entry)]
-        if not found:
-            return
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.1)
-
-
-def environment_of(process: Path) -> list[bytes]:
-    """The variables that a process was started with; none where it has ended or is another user's."""
-    try:
-        return (process / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
+    """Kill every process that was started for the scenario in `folder`."""
+    end_marked("QDRANT_OPS_SANDBOX", str(folder / "sandbox"))
 
 
 if __name__ == "__main__":
