@@ -179,7 +179,7 @@ class Form(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         # A request that was given up must not go on in its thread.
-        if self.closed:
+        if self.closed:  # pylint: disable=using-constant-test  # a property of io's classes
             raise OSError("the upload was given up")
         while self._parts:
             piece: bytes = self._parts[0].read(size)

@@ -120,6 +120,11 @@ class Place:
         return None
 
 
+def _is_count(value: object) -> bool:
+    """JSON's true is an int for Python."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def read_manifest(path: Path) -> Manifest:
     """Raises OperationFailed."""
     known = {one.name for one in fields(Manifest)}
@@ -129,7 +134,7 @@ def read_manifest(path: Path) -> Manifest:
             raise ValueError(f"its format is {content['format']!r}, and this version reads {_FORMAT}")
         manifest = Manifest(**{name: value for name, value in content.items() if name in known})
         counts = (manifest.size, manifest.points_count, manifest.points_before)
-        if os.path.basename(manifest.file) != manifest.file or not all(type(count) is int for count in counts):  # noqa: PTH119
+        if os.path.basename(manifest.file) != manifest.file or not all(map(_is_count, counts)):  # noqa: PTH119
             raise ValueError("a value in it is not what it should be")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise OperationFailed(

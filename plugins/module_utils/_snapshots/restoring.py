@@ -193,7 +193,8 @@ class Restoring:
                 f"The collection {name!r} of {qdrant.shown} is not what was saved: {faults}{on_the_way} See Qdrant's "
                 f"log; the snapshot itself is whole, in {self.folder}."
             ) from ended
-        assert found is not None  # noqa: S101  # what is not there has a fault
+        if found is None:
+            raise RuntimeError(f"{name}: what is not there has a fault")
         return found
 
     def _remove_upload(self, name: str, uploaded: str, before: set[str]) -> None:

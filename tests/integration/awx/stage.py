@@ -54,10 +54,11 @@ class Awx:
     # Path and text of what the first run sent.
     bodies: list[tuple[str, str]] = field(default_factory=list)
 
-    def play(self, *, check: bool = False, groups: Mapping[str, Any] = GROUPS, **variables: Any) -> Played:
+    def play(self, *, check: bool = False, groups: Mapping[str, Any] | None = None, **variables: Any) -> Played:
+        there = dict(GROUPS if groups is None else groups)
         given = {**VARIABLES, **{f"qdrant_awx_{name}": value for name, value in variables.items()}}
         return Role(
-            ROLE, {"groups": dict(groups), "hostvars": HOSTVARS, **given}, clock=FakeClock().clock, check=check
+            ROLE, {"groups": there, "hostvars": HOSTVARS, **given}, clock=FakeClock().clock, check=check
         ).play()  # fmt: skip
 
     def writes(self) -> list[tuple[str, str]]:

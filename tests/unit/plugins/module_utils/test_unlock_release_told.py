@@ -23,8 +23,9 @@ FAILURE = {"task": "Start the service", "msg": "It failed."}
 COUNTED = points(documents=240)
 
 
-def made(*, part: str = "run", release: dict[str, Any] | None = RELEASE, **changes: Any) -> dict[str, Any]:
+def made(*, part: str = "run", released: bool = True, **changes: Any) -> dict[str, Any]:
     base = complete()
+    release = RELEASE if released else None
     plan = {**base["plan"], "part": part, "release": release}
     return make_result(complete(plan=plan, release=release or {}, **changes))
 
@@ -37,7 +38,7 @@ STOP_PHASES = {"phases": {"preflight": [step(0)], "quiesce": [step(5, changed=Tr
 SAMPLES = {
     "released": made(),
     "stopped": made(part="stop", wait={}, deployment={}, health={}, collections={}, **STOP_PHASES),
-    "stopped without a release": made(part="stop", release=None, collections={}, **STOP_PHASES),
+    "stopped without a release": made(part="stop", released=False, collections={}, **STOP_PHASES),
     "would be stopped": made(part="stop", check_mode=True),
     "went back": retreated("back", "It goes back.", restore=step(80), collections=COUNTED, collections_before=COUNTED),
     "left stopped": retreated("stop", "It was not taken back.", restore=step(80), left_stopped=True),
@@ -75,7 +76,7 @@ def test_the_release_is_in_the_result_for_programs() -> None:
     assert SAMPLES["released"]["release"] == {**RELEASE, "action": None}
     assert SAMPLES["went back"]["release"]["action"] == "back"
     assert SAMPLES["stopped without a release"]["release"] is None
-    assert made(release=None)["release"] is None
+    assert made(released=False)["release"] is None
 
 
 def test_who_starts_the_service_compares_with_the_count_before_the_stop(tmp_path: Path) -> None:
