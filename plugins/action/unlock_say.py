@@ -67,7 +67,7 @@ class ActionModule(ActionBase):
         lines = [str(line) for line in arguments["lines"]]
         width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns))
         if lines:
-            # Apart from what Ansible itself said before: with skipped hosts hidden, its TASK line only comes after these.
+            # Apart from what Ansible itself has said: where skipped hosts are hidden, its TASK line comes after these.
             Display().display(f"\n{layout(lines, width=width)}", stderr=is_aside())
         result = {**outcome, "changed": False, "lines": lines}
         if arguments["stats"]:
