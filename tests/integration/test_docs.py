@@ -60,6 +60,9 @@ RUN_BY: dict[str, tuple[str, str]] = {
     "ansible-playbook wwhd.qdrant_ops.check_environment -i inventory -e env=local": (
         "tests/integration/test_docs.py", '"ansible-playbook", "wwhd.qdrant_ops.check_environment"',
     ),
+    "make bench-cleaner FILES=1000 LOCKS=1 REPEAT=1 SHELLS=dash": (
+        "tests/integration/cleaner/test_docs.py", "test_its_command_runs",
+    ),
     FILL_IN: ("tests/unit/test_iam_policies.py", "test_the_command_fills_everything_in"),
     "ansible-playbook playbooks/check_environment.yml -e env=local": (
         "tests/integration/test_docs.py", '"playbooks/check_environment.yml"',

@@ -8,6 +8,7 @@ Private to wwhd.qdrant_ops. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 __all__ = ["Ending", "Facts", "ending_of", "interrupted"]
 
 GOOD, BAD, WARN, NEUTRAL = "good", "bad", "warn", "neutral"
+# Where the message of a cleaner that failed turns to its log.
+_OF_ITS_LOG = re.compile(r" Exit code \d+: the program's own\.|\nLast ")
 _UNTOUCHED = "Untouched: this run removed nothing from the store."
 _NOT_LOCKS = "No file but lock files was touched, but the points were not counted at the end."
 
@@ -143,7 +146,7 @@ def _failed(facts: Facts) -> Ending:
     told = str(failure.get("msg") or "No message was given.")
     if facts.exit_code and facts.removed is not None:
         # The cleaner's report was read, and is told lock by lock: not as raw lines of its log as well.
-        told = told.split("\nLast ", 1)[0]
+        told = _OF_ITS_LOG.split(told, maxsplit=1)[0]
     summary = [headline, told, restored]
     if facts.exit_code:
         summary.insert(1, facts.exit_code)

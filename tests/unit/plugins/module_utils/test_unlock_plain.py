@@ -11,7 +11,10 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result imp
 from ansible_collections.wwhd.qdrant_ops.tests.unit.unlock_samples import LINES, raw, samples, step, wait
 
 SAMPLES = samples()
-LOG = 'Task x failed: container cleaner ended with exit code 3.\nLast 2 line(s) of container cleaner:\n{"path": "/b"}'
+LOG = (
+    "Task x failed: container cleaner ended with exit code 3. Exit code 3: the program's own. Read its last lines.\n"
+    'Last 2 line(s) of container cleaner:\n{"path": "/b"}'
+)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -32,6 +35,7 @@ def test_held_locks_are_named_once_and_not_as_lines_of_a_log() -> None:
     result = make_result(raw(failure=failure, wait=wait(LINES, 3), restore=step(80)))
     assert result["lines"][0] == "backend (dev): The unlock FAILED at: Wait for the cleaner."
     assert "Task x failed: container cleaner ended with exit code 3." in result["lines"]
+    assert "last lines" not in " ".join(result["lines"])
     assert "{" not in " ".join([*result["lines"], *result["summary"]])
     assert sum("/b/LOCK" in line for line in result["lines"]) == 1
 
