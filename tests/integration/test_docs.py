@@ -68,9 +68,7 @@ RUN_BY: dict[str, tuple[str, str]] = {
         "tests/integration/test_docs.py", '"playbooks/check_environment.yml"',
     ),
     f"{UNLOCK} -e confirm=local --check": ("tests/integration/test_docs.py", 'f"{command} {PROTECTED}"'),
-    f"{UNLOCK} -e confirm=local": (
-        "tests/unit/plugins/module_utils/test_unlock_plan.py", '{"protected": True, "confirm": "dev"}',
-    ),
+    f"{UNLOCK} -e confirm=local": ("extensions/molecule/stuck/converge.yml", "unlock_words: [-e, confirm=local,"),
 }  # fmt: skip
 
 
