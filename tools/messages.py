@@ -27,8 +27,8 @@ PAGE = ROOT / "docs" / "troubleshooting.md"
 GAP = "…"
 DOCUMENTS = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 TELLING = {"fail_json", "warn", "exit_json", "deprecate"}
-# Keys of tasks whose text is shown: of fail, assert, debug, pause.
-SHOWN = {"msg", "fail_msg", "prompt"}
+# Keys of tasks whose text is shown: of fail, assert, debug, pause, unlock_say.
+SHOWN = {"msg", "fail_msg", "prompt", "lines"}
 WORD = re.compile(r"[A-Za-z][A-Za-z'-]+")
 
 

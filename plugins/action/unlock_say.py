@@ -31,12 +31,15 @@ _BULLET = re.compile(r"- |\d+\. ")
 
 
 def layout(lines: Iterable[str], *, width: int) -> str:
-    """The lines, each broken at `width` with its own indentation kept; a command is not broken, to be copied whole."""
+    """The lines, each broken at `width` with its own indentation kept.
+
+    A command is not broken, to be copied whole, nor is a row of a table, whose columns would be lost.
+    """
     shown: list[str] = []
     for line in lines:
         text = readable(line, longest=_LONGEST)
         indent = " " * (len(line) - len(line.lstrip(" ")))
-        if text.startswith("$ ") or not text:
+        if text.startswith("$ ") or text.count(" | ") > 1 or not text:
             shown.append(f"{indent}{text}")
             continue
         bullet = _BULLET.match(text)
@@ -64,7 +67,8 @@ class ActionModule(ActionBase):
         lines = [str(line) for line in arguments["lines"]]
         width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns))
         if lines:
-            Display().display(layout(lines, width=width), stderr=is_aside())
+            # Apart from what Ansible itself has said: where skipped hosts are hidden, its TASK line comes after these.
+            Display().display(f"\n{layout(lines, width=width)}", stderr=is_aside())
         result = {**outcome, "changed": False, "lines": lines}
         if arguments["stats"]:
             result["ansible_stats"] = {"data": dict(arguments["stats"]), "per_host": False, "aggregate": True}

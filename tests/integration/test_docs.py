@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ TUTORIAL = "docs/tutorial.md"
 UNLOCK = "ansible-playbook playbooks/unlock.yml -e env=local"
 # As production.md has it, and so that the check has something to do, however long its way here took.
 PROTECTED = "-e confirm=local -e qdrant_unlock_protected=true -e qdrant_unlock_when=always"
+FILL_IN = next(one for block in blocks("console", page="docs/iam/README.md") for one in block.commands)
 # One sandbox and one reader for these, whichever worker it is.
 IN_ORDER = pytest.mark.xdist_group("a reader of the documentation")
 # Pages whose commands are read from the page and run, each of them, by a test of their own.
@@ -54,13 +56,19 @@ RUN_BY: dict[str, tuple[str, str]] = {
     "ansible-galaxy collection install build/wwhd-qdrant_ops-VERSION.tar.gz": (
         "tests/integration/test_docs.py", '"collection", "install"',
     ),
+    "export PATH=$PWD/.venv/bin:$PATH": ("tests/integration/test_docs.py", "command -v ansible-playbook"),
+    "ansible-playbook wwhd.qdrant_ops.check_environment -i inventory -e env=local": (
+        "tests/integration/test_docs.py", '"ansible-playbook", "wwhd.qdrant_ops.check_environment"',
+    ),
+    "make bench-cleaner FILES=1000 LOCKS=1 REPEAT=1 SHELLS=dash": (
+        "tests/integration/cleaner/test_docs.py", "test_its_command_runs",
+    ),
+    FILL_IN: ("tests/unit/test_iam_policies.py", "test_the_command_fills_everything_in"),
     "ansible-playbook playbooks/check_environment.yml -e env=local": (
         "tests/integration/test_docs.py", '"playbooks/check_environment.yml"',
     ),
     f"{UNLOCK} -e confirm=local --check": ("tests/integration/test_docs.py", 'f"{command} {PROTECTED}"'),
-    f"{UNLOCK} -e confirm=local": (
-        "tests/unit/plugins/module_utils/test_unlock_plan.py", '{"protected": True, "confirm": "dev"}',
-    ),
+    f"{UNLOCK} -e confirm=local": ("extensions/molecule/stuck/converge.yml", "unlock_words: [-e, confirm=local,"),
 }  # fmt: skip
 
 
@@ -238,14 +246,26 @@ def test_variables_are_the_roles_own() -> None:
     assert wrong == []
 
 
-def test_plays_and_inventories_are_what_ansible_takes(place: Path) -> None:
-    """One run for all plays; the inventory is production.md's, with the file of variables that belongs to it."""
+def production_inventory(place: Path) -> Path:
+    """What production.md has one write down, in a folder of one's own."""
     inventory = place / "inventory"
     for block in blocks("yaml", page="docs/howto/production.md"):
         named = re.match(r"# playbooks/inventory/(\S+)\n", block.text)
         assert named
         (inventory / named[1]).parent.mkdir(parents=True, exist_ok=True)
         (inventory / named[1]).write_text(block.text)
+    return inventory
+
+
+def test_the_checkouts_own_programs_come_first(place: Path) -> None:
+    (line,) = {one for block in blocks("console") for one in block.commands if one.startswith("export PATH=")}
+    found = run("sh", "-c", f"cd {shlex.quote(str(ROOT))} && {line} && command -v ansible-playbook", place=place)
+    assert Path(found.strip()) == ROOT / ".venv" / "bin" / "ansible-playbook"
+
+
+def test_plays_and_inventories_are_what_ansible_takes(place: Path) -> None:
+    """One run for all plays; the inventory is production.md's, with the file of variables that belongs to it."""
+    inventory = production_inventory(place)
     (place / "plays.yml").write_text(yaml.safe_dump([play for block in plays() for play in block], sort_keys=False))
     syntax = ("ansible-playbook", "--syntax-check", "-i", inventory)
     out = run(*syntax, "-e", "env=prod", place / "plays.yml", place=place)
@@ -263,11 +283,15 @@ def test_what_is_built_can_be_installed(place: Path) -> None:
     installed = place / "collections" / "ansible_collections" / "wwhd" / "qdrant_ops"
     assert (installed / "playbooks" / "unlock.yml").is_file()
     assert not (installed / ".venv").exists()
-    # By name and from anywhere, as the pages have it.
-    (place / "hosts.yml").write_text("dev: {hosts: {my-backend.dev: {ansible_connection: local}}}\n")
+    # By name and from anywhere, as the pages have it, with an inventory of one's own.
+    (place / "mine").mkdir()
+    inventory = production_inventory(place / "mine")
     paths = os.pathsep.join([str(place / "collections"), str(ROOT / ".cache" / "tree")])
-    by_name = ("ansible-playbook", "-i", "hosts.yml", "-e", "env=dev", "wwhd.qdrant_ops.unlock")
-    told = run(*by_name, place=place, cwd=place, fine=False, ANSIBLE_COLLECTIONS_PATH=paths)
+    by_name = ("ansible-playbook", "wwhd.qdrant_ops.check_environment", "-i", inventory.name, "-e", "env=prod")
+    assert "failed=0" in run(*by_name, place=place, cwd=place / "mine", ANSIBLE_COLLECTIONS_PATH=paths)
+    (inventory / "group_vars" / "prod.yml").unlink()
+    by_name = ("ansible-playbook", "-i", inventory.name, "-e", "env=prod", "wwhd.qdrant_ops.unlock")
+    told = run(*by_name, place=place, cwd=place / "mine", fine=False, ANSIBLE_COLLECTIONS_PATH=paths)
     assert "qdrant_unlock_region is not set" in folded(told)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -185,6 +187,19 @@ def test_the_readme_explains_every_statement_and_every_placeholder() -> None:
     told = set(re.findall(r"^\| `([A-Z_]+)` \|", readme(), re.MULTILINE))
     values = "\n".join((FOLDER / f"{policy}.json").read_text() for policy in POLICIES)
     assert told == set(PLACEHOLDER.findall(values))
+
+
+def test_the_command_fills_everything_in() -> None:
+    (block,) = re.findall(r"```console\n\$ (.*?)```", readme(), re.DOTALL)
+    command, _to, name = block.replace("\\\n", " ").rpartition(">")
+    program, *words = shlex.split(command)
+    assert program == "sed"
+    filled = subprocess.run(
+        ["sed", *words], cwd=FOLDER.parents[1], capture_output=True, text=True, check=True, timeout=20
+    ).stdout
+    assert name.strip() == "operator.json"
+    assert json.loads(filled)["Statement"]
+    assert not PLACEHOLDER.search(filled)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*")), ids=lambda path: path.name)

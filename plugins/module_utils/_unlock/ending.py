@@ -8,6 +8,7 @@ Private to wwhd.qdrant_ops. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 __all__ = ["Ending", "Facts", "ending_of", "interrupted"]
 
 GOOD, BAD, WARN, NEUTRAL = "good", "bad", "warn", "neutral"
+# Where the message of a cleaner that failed turns to its log.
+_OF_ITS_LOG = re.compile(r" Exit code \d+: the program's own\.|\nLast ")
 _UNTOUCHED = "Untouched: this run removed nothing from the store."
 _NOT_LOCKS = "No file but lock files was touched, but the points were not counted at the end."
 
@@ -112,8 +115,8 @@ def _unlocked(facts: Facts) -> Ending:
         tone = GOOD
         then = ["Ask Qdrant itself whether the data is whole, or set qdrant_unlock_qdrant_url to have it counted."]
     then.append(
-        "To keep the locks from coming back, let this service never run two tasks at once: minimum healthy percent 0,"
-        " maximum percent 100, availability zone rebalancing off."
+        f"To keep the locks from coming back: playbooks/prevent.yml -e env={facts.environment} sets the service up so"
+        " that no second task starts beside the first. With --check it only says what it would change."
     )
     summary = [headline, *facts.locks, facts.data]
     if facts.release:
@@ -140,7 +143,11 @@ def _failed(facts: Facts) -> Ending:
     restored = _restored_sentence(facts)
     if facts.retreat:
         restored = f"{facts.retreat['said']} {restored}"
-    summary = [headline, str(failure.get("msg") or "No message was given."), restored]
+    told = str(failure.get("msg") or "No message was given.")
+    if facts.exit_code and facts.removed is not None:
+        # The cleaner's report was read, and is told lock by lock: not as raw lines of its log as well.
+        told = _OF_ITS_LOG.split(told, maxsplit=1)[0]
+    summary = [headline, told, restored]
     if facts.exit_code:
         summary.insert(1, facts.exit_code)
     if facts.cleaned:
@@ -150,11 +157,13 @@ def _failed(facts: Facts) -> Ending:
     then = []
     if facts.held:
         then.append(
-            "Find who holds the locks that are named below, and end it; or wait some minutes until the lease of a dead"
+            "Find who holds the locks that are named, and end it; or wait some minutes until the lease of a dead"
             " client has ended."
         )
     elif facts.failed_tasks:
-        then.append("Mend what made the new tasks fail: their reasons and last lines are below, under Deployment.")
+        then.append(
+            "Mend what made the new tasks fail: their reasons and last lines are in the report, under Deployment."
+        )
     elif facts.diagnosis and _names_a_cause(facts.diagnosis):
         then.append(str(facts.diagnosis["next"]))
     then.append(f"See what is wrong now: {facts.look} reads only.")
@@ -264,7 +273,8 @@ def interrupted(result: Mapping[str, Any], said: Sequence[str]) -> dict[str, Any
         "data": "Not verified: the run ended before the points were counted.",
         "next": then,
     }
-    return {**result, "outcome": "interrupted", "summary": [headline, *said], "verdict": verdict}
+    lines = [headline, *said]
+    return {**result, "outcome": "interrupted", "summary": lines, "lines": lines, "verdict": verdict}
 
 
 def _tidied(facts: Facts) -> Ending:

@@ -17,6 +17,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking impo
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock import cleaner_log, phases, points
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.ending import Ending, Facts, ending_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inspection import inspection_lines
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.plain import end_lines
 
 __all__ = ["digest", "make_result", "shown_options"]
 
@@ -93,6 +94,7 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
             retreat=raw.get("retreat") or None,
         )
     )
+    summary = _summary(ending, raw)
     changed = any(result.get("changed") for name in phases.PHASES for result in results.get(name) or [] if result)
     stopped = bool(quiesce and quiesce.get("changed") and quiesce.get("claimed", True)) and not check
     began = phases.phases_of(results)
@@ -101,7 +103,8 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
         "changed": changed,
         "needed": bool(plan.get("needed")),
         "why": list(plan.get("why") or []),
-        "summary": _summary(ending, raw),
+        "summary": summary,
+        "lines": end_lines(ending, summary, name=f"{raw.get('service')} ({raw.get('environment')})"),
         "verdict": {
             "tone": ending.tone,
             "headline": ending.headline,

@@ -37,7 +37,9 @@ def test_its_variables_are_accepted(block: str) -> None:
 
 @pytest.mark.parametrize("block", blocks("console"))
 def test_its_command_runs(block: str) -> None:
-    done = subprocess.run(block.split(), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        block.removeprefix("$ ").split(), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert re.search(r"dash +cleaner +wall .* memory +\d.*", done.stdout), done.stdout
 

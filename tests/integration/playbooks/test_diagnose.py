@@ -89,6 +89,8 @@ def test_inspecting_stops_nothing_and_lists_each_lock(operator: Operator, sandbo
     assert played.code == 0, played.output
     assert written(sandbox) == ["RegisterTaskDefinition", "RunTask"]
     assert "5 lock files found: 5 held, 0 free" in played.text
+    # An inspection needs no reason, and stops nothing for one.
+    assert "Going on, because" not in played.text
     assert "Nothing in the store was changed, and nothing was stopped." in played.text
     assert set(tasks) <= {task["id"] for task in sandbox.status()["tasks"] if task["last_status"] == "RUNNING"}
     assert "\n   - /client_cache/.lock (another process holds it)\n" in played.output

@@ -45,7 +45,7 @@ def test_the_commands_of_the_page(operator: Operator, sandbox: Sandbox, tmp_path
     assert predicted.code == 0, predicted.output
     assert len(sandbox.writes()) == before
     # One line a measure, whatever the width of the terminal.
-    assert re.search(r"^ +exclusive rollout +\| 100/200 %.*\| would be changed$", predicted.output, re.MULTILINE)
+    assert re.search(r"^exclusive rollout +\| 100/200 %.*\| would be changed$", predicted.output, re.MULTILINE)
     assert re.search(r"^\+ .*maximum_percent\W+100\b", predicted.output, re.MULTILINE)
 
     played = operator.play("prevent", *commands[1], *variables, environment=at)

@@ -48,6 +48,9 @@ def test_runs_that_change_nothing_leave_a_report_each(operator: Operator, sandbo
         "unlock", "-e", "qdrant_unlock_when=always", "-e", "qdrant_unlock_protected=true", environment=at(sandbox)
     )
     assert refused.code != 0
+    # As it ends on the terminal: lines of its own, not a text in quotes.
+    assert "\nNothing was done: the unlock of wwhd-backend (local) stopped" in refused.output
+    assert "\nUntouched: this run removed nothing from the store.\nNext:\n   - Do what the message" in refused.output
     assert refused.recap("wwhd-backend.local")["changed"] == 0
     checked = operator.play("unlock", "--check", "-e", "qdrant_unlock_when=always", environment=at(sandbox))
     assert checked.code == 0, checked.output

@@ -36,6 +36,7 @@ def run(**arguments: Any) -> tuple[dict[str, Any], list[tuple[str, bool]]]:
         ("1. one two three four five", "1. one two three four\n   five"),
         ("   $ ansible-playbook a.yml -e env=dev -e b=c", "   $ ansible-playbook a.yml -e env=dev -e b=c"),
         ("./a/path/that/is/longer/than/a/line", "./a/path/that/is/longer/than/a/line"),
+        ("measure        | was   | now   | state", "measure        | was   | now   | state"),
         ("\x1b[31mred\x1b[0m \x07bell", "red  bell"),
         ("", ""),
     ],
@@ -48,7 +49,8 @@ def test_all_lines_go_out_at_once_and_are_returned_whole() -> None:
     lines = ["one", "   - " + "word " * 60]
     result, shown = run(lines=lines, stats={"qdrant_unlock_diagnoses": {"a": {"outcome": "healthy"}}})
     assert len(shown) == 1
-    assert shown[0][0].count("\n") > 2
+    assert shown[0][0].count("\n") > 3
+    assert shown[0][0].startswith("\none\n")
     assert shown[0][1] is False
     assert result["lines"] == lines
     assert result["changed"] is False
@@ -64,7 +66,7 @@ def test_nothing_to_say_shows_nothing() -> None:
 
 def test_what_reads_standard_output_as_json_is_not_disturbed() -> None:
     with mock.patch.object(unlock_say, "is_aside", lambda: True):
-        assert run(lines=["x"])[1] == [("x", True)]
+        assert run(lines=["x"])[1] == [("\nx", True)]
 
 
 def test_what_was_misspelt_is_refused() -> None:
