@@ -48,7 +48,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Cl
 __all__ = ["Request", "redeploy", "silent"]
 
 # A task takes some 20 s to start and more to be found healthy: the looks need not be close, and each is a call.
-_PACE = Pace(quick=1.0, slow=2.5, growth=1.8)
+_PACE = Pace(quick=1.0, slow=2.0, growth=1.8)
 _PACE_OF_STARTING = Pace(quick=5.0, slow=5.0)
 
 _WAITED_FOR = {
@@ -211,6 +211,8 @@ def _predicted(before: Mapping[str, Any], *, release: Release, changed: bool) ->
         "targets": [],
         "tasks": [],
         "old_tasks": [],
+        "healthy": False,
+        "unhealthy_because": [],
         "waited": 0.0,
         "warnings": [],
     }

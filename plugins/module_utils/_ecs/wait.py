@@ -90,7 +90,7 @@ def _pace_at(spec: WaitFor) -> Callable[[Look], Pace]:
     """By what is seen: where every task is only being prepared, none can end at once."""
     pace = _pace(spec)
     steady = replace(pace, quick=pace.slow)
-    calm = replace(pace, quick=pace.slow / 2)
+    calm = replace(pace, quick=_QUICK * 3, slow=max(_QUICK * 3, pace.slow - 1.0))
 
     def chosen(look: Look) -> Pace:
         states = {task.get("lastStatus") for task in look.tasks.values()}
