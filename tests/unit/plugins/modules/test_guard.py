@@ -203,7 +203,7 @@ def test_the_worlds_definition_mounts_what_the_guard_looks_for() -> None:
 
 
 def test_the_first_look_after_a_start_is_not_the_one_before_it_again() -> None:
-    """What was looked at right before RunTask is looked at again when time has passed, and before the containers act."""
+    """What was looked at right before RunTask is looked at again after a while, and before containers act."""
     world, clock = ours(task(9, last="PROVISIONING", **CLEANER)), FakeClock()
     clock.at(7, world.set_tasks(task(9, last="RUNNING", **CLEANER)))
     done = task(9, last="STOPPED", desired="STOPPED", exits={"fastapi": 0, "qdrant": 0}, **CLEANER)
