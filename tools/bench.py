@@ -42,6 +42,8 @@ def run(sandbox: Sandbox, contender: Contender, state: State, *, number: int, fo
         **sandbox.environment(), ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1", AWS_PAGER="",
         ANSIBLE_LOCALHOST_WARNING="false", ANSIBLE_PYTHON_INTERPRETER=str(PYTHON), ANSIBLE_ASYNC_DIR=str(folder),
     )  # fmt: skip
+    # Whoever installs a collection lets Python keep what it has compiled.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     health = str(sandbox.state["health_url"])
     with state.around(sandbox):
         cost = measure(contender.command(health, folder), cwd=ROOT, environment=environment, health=health)

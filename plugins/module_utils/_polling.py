@@ -92,19 +92,20 @@ def poll(
     hopeless: Callable[[T], str | None] = lambda value: None,
     fingerprint: Callable[[T], object] = lambda value: None,
     tell: Callable[[T], str | Iterable[str] | None] = lambda value: None,
-    pace: Pace | None = None,
+    pace: Pace | Callable[[T], Pace] | None = None,
     clock: Clock | None = None,
 ) -> Observation[T]:
     """Look until `done`, until `hopeless` gives a reason, or until `timeout` seconds have passed.
 
     `fingerprint` reduces a state to what counts as a change; a change makes the next look come soon.
+    `pace` may depend on the state: where it tells that the end is far, looks need not be close.
     `tell` puts a state into words for whoever watches, a line a thing; a line that did not change is not said again.
     There is always at least one look, and one last look at the deadline itself, so that a wait never fails on a state
     that is older than its time-out. A look that fails with an error whose `transient` is true is one that showed
     nothing: the wait goes on, until nothing has been seen for `_BLIND_FOR` seconds or the time is over.
     Raises Hopeless or TimedOut, both with the last observation, or what `read` raised.
     """
-    pace = pace or Pace()
+    chosen = pace if isinstance(pace, Pace) else Pace()
     clock = clock or Clock()
     start = clock.monotonic()
     last_seen = start
@@ -121,7 +122,7 @@ def poll(
                 raise
             changes(f"{error} Looking again.")
             unchanged += 1
-            clock.sleep(min(pace.after(unchanged), max(_SHORTEST_PAUSE, timeout - (now - start))))
+            clock.sleep(min(chosen.after(unchanged), max(_SHORTEST_PAUSE, timeout - (now - start))))
             continue
         looks += 1
         last_seen = clock.monotonic()
@@ -138,4 +139,5 @@ def poll(
         current = fingerprint(value)
         unchanged = 0 if looks > 1 and current != previous else unchanged + 1
         previous = current
-        clock.sleep(min(pace.after(unchanged - 1 if unchanged else 0), max(_SHORTEST_PAUSE, timeout - elapsed)))
+        chosen = pace(value) if callable(pace) else chosen
+        clock.sleep(min(chosen.after(unchanged - 1 if unchanged else 0), max(_SHORTEST_PAUSE, timeout - elapsed)))

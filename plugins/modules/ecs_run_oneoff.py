@@ -192,6 +192,12 @@ options:
       - It is shown where the module's progress is; with O(logs=false) there is nothing to show.
     type: bool
     default: true
+  live_logs_key:
+    description:
+      - Shows only lines that are JSON objects with a text under this key, and of them the text, as O(live_logs) shows a
+        whole line. It is for programs that print one JSON object a line, and say now and then where they are.
+      - The output is then read each ten seconds only.
+    type: str
   log_lines:
     description: How many of a container's last lines an error message shows.
     type: int
@@ -462,6 +468,7 @@ def main(clock: Clock | None = None, listener: Listener | None = None) -> None:
             "success_codes": {"type": "list", "elements": "int", "default": [0]},
             "logs": {"type": "bool", "default": True},
             "live_logs": {"type": "bool", "default": True},
+            "live_logs_key": {"type": "str", "no_log": False},
             "log_lines": {"type": "int", "default": 20},
             "log_end": {"type": "str"},
             "stop_on_timeout": {"type": "bool", "default": False},
@@ -486,7 +493,7 @@ def main(clock: Clock | None = None, listener: Listener | None = None) -> None:
             stop_on_interrupt=params["stop_on_interrupt"],
             check=module.check_mode,
             clock=clock,
-            listener=listener or operator_who_listens(lines=params["live_logs"]),
+            listener=listener or operator_who_listens(lines=params["live_logs"], key=params["live_logs_key"]),
         )
         warn_of((*result.pop("notes"), *result.get("log_notes", [])))
         return result

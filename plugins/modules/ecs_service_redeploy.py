@@ -311,6 +311,20 @@ old_tasks:
   type: list
   elements: dict
   sample: []
+healthy:
+  description:
+    - Whether the last look saw the service healthy, as RV(wwhd.qdrant_ops.ecs_service_info#module:healthy) has it, so
+      that it need not be looked at once more.
+    - False where its targets were not looked at, as with O(wait=false) or O(wait_for_targets=false).
+  returned: success, and on a failure of the deployment
+  type: bool
+  sample: true
+unhealthy_because:
+  description: Why it is not healthy, in sentences; empty where that was not looked at.
+  returned: success, and on a failure of the deployment
+  type: list
+  elements: str
+  sample: []
 waited:
   description: Seconds spent following the deployment; 0 where it was not followed.
   returned: success, and on a failure of the deployment

@@ -16,9 +16,9 @@ from chaos.virtual.transport import Call
 # Every look takes no time here: on AWS, where each takes some, there are fewer.
 COUNTS = {
     # state, deregistration delay, when: (calls, modules that make them)
-    ("stuck", 10.0, "needed"): (161, 10),
-    ("healthy", 10.0, "always"): (157, 10),
-    ("healthy", 300.0, "always"): (275, 10),
+    ("stuck", 10.0, "needed"): (112, 7),
+    ("healthy", 10.0, "always"): (108, 7),
+    ("healthy", 300.0, "always"): (231, 7),
     ("healthy", 10.0, "needed"): (10, 1),
 }
 

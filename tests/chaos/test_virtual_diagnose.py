@@ -149,7 +149,7 @@ def test_ctrl_c_leaves_no_cleaner_of_an_inspection(operator: Controller) -> None
     operator.step = modules.append
 
     def waits() -> bool:
-        return modules[-1:] == ["wwhd.qdrant_ops.ecs_wait_task"]
+        return modules[-1:] == ["wwhd.qdrant_ops.ecs_run_oneoff"]
 
     operator.around(before=interrupt)
     played = operator.unlock("1", mode="inspect")

@@ -49,7 +49,7 @@ def test_timeouts_are_described_with_their_defaults() -> None:
 
 
 def test_the_end_of_the_cleaners_report_is_what_the_wait_looks_for() -> None:
-    wait = load(ROLE / "tasks" / "clean.yml")[-1]["wwhd.qdrant_ops.ecs_wait_task"]
+    wait = load(ROLE / "tasks" / "clean.yml")[-1]["wwhd.qdrant_ops.ecs_run_oneoff"]
     assert wait["log_end"] == cleaner.SUMMARY_MARK
     assert f"printf '{cleaner.SUMMARY_MARK}" in (ROLE / "files" / "cleaner.sh").read_text()
 

@@ -42,8 +42,10 @@ def claim_exclusively(
     tags: Mapping[str, str],
     takes_over: Sequence[str],
     clock: Clock,
-) -> None:
+) -> dict[str, Any] | None:
     """Write `tags`, among them one claim, and come back only if no other claim stands beside it.
+
+    Returns the service as the last call has shown it; None where another call came after that look.
 
     `found` is the service as DescribeServices has just given it.
     `takes_over` are the keys of earlier claims whose runs are over: they are allowed to be there, and are removed once
@@ -54,8 +56,12 @@ def claim_exclusively(
     arn, service = str(found["serviceArn"]), str(found["serviceName"])
     doing = f"claim service {service} in cluster {cluster}"
 
+    seen: dict[str, Any] = {}
+
     def read() -> dict[str, str]:
-        return tags_of(find_service(aws, cluster=cluster, service=service))
+        nonlocal seen
+        seen = find_service(aws, cluster=cluster, service=service)
+        return tags_of(seen)
 
     current = tags_of(found)
     first = _others(current, own=own, known=takes_over)
@@ -74,6 +80,7 @@ def claim_exclusively(
         _require_alone(read, own=own, takes_over=takes_over, doing=doing, clock=clock)
         if takes_over:
             remove_tags(aws, cluster=cluster, service=service, arn=arn, keys=takes_over)
+            return None
     except OperationFailed as error:
         if written or error.transient:
             try:
@@ -82,6 +89,7 @@ def claim_exclusively(
                 # It stays then: the next run removes it.
                 error.details = {**error.details, "claim_left": True}
         raise
+    return seen
 
 
 def _require_alone(

@@ -35,6 +35,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services impo
     primary_deployment,
     task_view,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.symptoms import unhealthy_because
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tails import newest_first
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets import (
     addresses_of,
@@ -47,7 +48,8 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Cl
 __all__ = ["Request", "redeploy", "silent"]
 
 # A task takes some 20 s to start and more to be found healthy: the looks need not be close, and each is a call.
-_PACE = Pace(quick=1.0, slow=3.0, growth=1.8)
+_PACE = Pace(quick=1.0, slow=2.0, growth=1.8)
+_PACE_OF_STARTING = Pace(quick=5.0, slow=5.0)
 
 _WAITED_FOR = {
     "rollout": "the rollout is not complete",
@@ -209,6 +211,8 @@ def _predicted(before: Mapping[str, Any], *, release: Release, changed: bool) ->
         "targets": [],
         "tasks": [],
         "old_tasks": [],
+        "healthy": False,
+        "unhealthy_because": [],
         "waited": 0.0,
         "warnings": [],
     }
@@ -273,7 +277,7 @@ def _follow(following: Following, request: Request, *, facts: Mapping[str, Any],
             hopeless=lambda look: getattr(ending_of(look, goal), "why", None),
             fingerprint=Look.fingerprint,
             timeout=request.timeout,
-            pace=_PACE,
+            pace=lambda look: _PACE_OF_STARTING if _is_starting(look, goal) else _PACE,
             clock=following.clock,
         )
     except (TimedOut, Hopeless) as error:
@@ -288,9 +292,31 @@ def _follow(following: Following, request: Request, *, facts: Mapping[str, Any],
     )
 
 
+def _is_starting(look: Look, goal: Goal) -> bool:
+    """Whether fewer tasks of the deployment run than are wanted, so that its end is not near."""
+    own = look.deployment(goal.deployment_id) or {}
+    return look.service_deployment is None and int(own.get("runningCount") or 0) < goal.desired_count
+
+
+def _health(look: Look) -> list[str] | None:
+    """Every reason not to call the service healthy, by a look that has seen all of it; None where it has not."""
+    if look.targets is None:
+        return None
+    pause = pause_of(look.service_deployment)
+    tasks = [*look.tasks, *(look.old or [])]
+    facts = {
+        "service": snake(look.service),
+        "tasks": [task_view(task) for task in tasks],
+        "target_problems": unhealthy_targets(look.targets, addresses=addresses_of(tasks)),
+        "pause": pause and {"text": pause.text, "advice": pause.advice},
+    }
+    return unhealthy_because(facts)
+
+
 def _result(
     following: Following, look: Look, request: Request, *, outcome: str, changed: bool, waited: float
 ) -> dict[str, Any]:
+    problems = _health(look)
     return {
         "changed": changed,
         "outcome": outcome,
@@ -301,6 +327,8 @@ def _result(
         "targets": look.targets or [],
         "tasks": [task_view(task) for task in newest_first(look.tasks) if not is_gone(task)],
         "old_tasks": [task_view(task) for task in newest_first(look.old or [])],
+        "healthy": problems == [],
+        "unhealthy_because": problems or [],
         "waited": waited,
         "warnings": following.warnings,
     }

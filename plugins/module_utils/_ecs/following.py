@@ -50,6 +50,10 @@ def tasks_ended(aws: Aws, *, cluster: str, service: str) -> frozenset[str]:
     return frozenset(task["taskArn"] for task in known.tasks if is_gone(task))
 
 
+def _is_meant_to_run(task: Mapping[str, Any]) -> bool:
+    return task.get("desiredStatus") == "RUNNING" and not is_gone(dict(task))
+
+
 @dataclass
 class Following:
     """`look` is one look; everything else remembers what earlier ones have shown.
@@ -92,7 +96,8 @@ class Following:
         done = rolled_out(look, self.goal)
         mark = self._marked(found, done=done)
         if self._is_news(mark, now) or (done and tasks_lacking(replace(look, tasks=self._ours()))):
-            self._read_tasks()
+            # In the end all that failed on the way is to be known.
+            self._read_tasks(whole=done)
             self._tasks_at = now
         self._mark = mark
         look = replace(
@@ -147,7 +152,14 @@ class Following:
         failed, running, event, done = self._mark
         return mark[0] > failed or mark[1] < running or mark[2] != event or mark[3] != done
 
-    def _read_tasks(self) -> None:
+    def _read_tasks(self, *, whole: bool = True) -> None:
+        """Whatever ECS lists; unless `whole`, only those that live, if they are as many as are wanted and still do."""
+        alive = [task["taskArn"] for task in self._ours() if not is_gone(task)]
+        if not whole and len(alive) >= self.goal.desired_count > 0:
+            described = describe(self.aws, cluster=self.cluster, arns=alive)
+            self.tasks.update({task["taskArn"]: task for task in described.tasks})
+            if len(described.tasks) == len(alive) and all(map(_is_meant_to_run, described.tasks)):
+                return
         arns = list_arns(self.aws, cluster=self.cluster, serviceName=self.service)
         unfinished = [
             arn for arn in arns if arn not in self.ignored and not (arn in self.tasks and is_gone(self.tasks[arn]))

@@ -10,13 +10,13 @@ ecs_service_redeploy before UpdateService.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.mounts import find_mounts
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.mounts import find_mounts, is_own
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import Expected, find_service
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
@@ -43,9 +43,7 @@ _TASKS_NAMED = 5
 
 def foreign_text(tasks: Iterable[Mapping[str, Any]], *, file_system_id: str, own: str | None) -> str | None:
     """A sentence about the live tasks, as find_mounts gives them, that are not of the run `own`; None if all are."""
-    foreign = [
-        task for task in tasks if task.get("live") and not (own and str(task.get("started_by") or "").startswith(own))
-    ]
+    foreign = [task for task in tasks if task.get("live") and not is_own(task.get("started_by"), own)]
     if not foreign:
         return None
     names = ", ".join(
@@ -73,15 +71,26 @@ class Guard:
     own: str | None = None
     # A guard is looked at again and again, mostly at the same tasks.
     _definitions: dict[str, Mapping[str, Any] | None] = field(default_factory=dict, repr=False, compare=False)
+    _over: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
-    def violation(self, aws: Aws, *, service_only: bool = False, clock: Clock) -> str | None:
+    def violation(
+        self,
+        aws: Aws,
+        *,
+        service_only: bool = False,
+        clock: Clock,
+        apart: Collection[str] = (),
+        seen: Mapping[str, Any] | None = None,
+    ) -> str | None:
         """Everything that is no longer so, in sentences; None if all is. Raises OperationFailed if it can't be told.
 
-        `service_only` leaves out who mounts the file system, where there is a service to look at.
+        `service_only` leaves out who mounts the file system, where there is a service to look at. `apart` are ARNs of
+        tasks of this run, which the caller looks at itself. `seen` is the service as the caller's last call has shown
+        it.
         """
         found = []
         if self.service:
-            service = find_service(aws, cluster=self.cluster, service=self.service)
+            service = seen or find_service(aws, cluster=self.cluster, service=self.service)
             wrong = self.expected.differences(service)
             if service.get("status") != "ACTIVE":
                 wrong.append(f"it is {service.get('status')}")
@@ -98,14 +107,18 @@ class Guard:
                 clusters=self.clusters or [self.cluster],
                 definitions=self._definitions,
                 not_mounting=self.not_mounting,
+                live_only=True,
+                own=self.own,
+                over=self._over,
+                apart=apart,
                 clock=clock,
             )
             found.append(foreign_text(mounts["tasks"], file_system_id=self.file_system_id, own=self.own) or "")
         return " ".join(filter(None, found)) or None
 
-    def require(self, aws: Aws, *, doing: str, clock: Clock) -> None:
-        """Raises OperationFailed if anything is no longer so."""
-        wrong = self.violation(aws, clock=clock)
+    def require(self, aws: Aws, *, doing: str, clock: Clock, seen: Mapping[str, Any] | None = None) -> None:
+        """Raises OperationFailed if anything is no longer so. `seen`: see `violation`."""
+        wrong = self.violation(aws, clock=clock, seen=seen)
         if wrong:
             raise OperationFailed(f"Did not {doing}: {wrong}", details={"guard": wrong})
 

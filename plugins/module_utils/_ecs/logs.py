@@ -48,10 +48,11 @@ class LogReader:
     _token: str | None = None
     _dropped: int = 0
 
-    def read(self, aws: Aws, *, pages: int | None = None) -> bool:
+    def read(self, aws: Aws, *, pages: int | None = None, until: str | None = None) -> bool:
         """Fetch what is new; whether there was anything. A stream that does not exist yet has no output yet.
 
-        With `pages`, at most so many, each asked for once: what a look beside a wait may cost.
+        Reading ends with a line that contains `until`. With `pages`, at most so many, each asked for once: what a look
+        beside a wait may cost.
         """
         grown = False
         asked = 0
@@ -78,7 +79,7 @@ class LogReader:
             self._take([str(event.get("message", "")).rstrip("\n") for event in events])
             self._token = answer.get("nextForwardToken") or known
             # The end is told by the same token coming back, not by an empty page.
-            if self._token == known:
+            if self._token == known or (until and self.has(until)):
                 break
         return grown
 
@@ -163,7 +164,7 @@ def drain(
     def look() -> bool:
         for index in sorted(pending):
             # What could not be asked is not quiet.
-            if everyone[index].read(aws) or everyone[index].failing:
+            if everyone[index].read(aws, until=log_end if index < len(readers) else None) or everyone[index].failing:
                 news[index] = clock.monotonic()
         pending.difference_update([index for index in pending if settled(index)])
         return not pending

@@ -9,7 +9,7 @@ Private to wwhd.qdrant_ops.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
@@ -21,15 +21,14 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services impo
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
     Described,
-    describe,
+    census,
     is_gone,
-    list_arns,
     short_id,
     task_text,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll
 
-__all__ = ["ALL_CLUSTERS", "file_system_id_in", "find_mounts", "is_excluded", "mounting_volumes"]
+__all__ = ["ALL_CLUSTERS", "file_system_id_in", "find_mounts", "is_excluded", "is_own", "mounting_volumes"]
 
 ALL_CLUSTERS = "all"
 _FILE_SYSTEM_ID = re.compile(r"\bfs-[0-9a-f]{8,40}\b")
@@ -91,6 +90,11 @@ def _containers(definition: Mapping[str, Any], volumes: Sequence[Mapping[str, An
     ]
 
 
+def is_own(started_by: object, own: str | None) -> bool:
+    """Whether a task's `startedBy` says that the run `own` has started it."""
+    return bool(own) and str(started_by or "").startswith(str(own))
+
+
 def is_excluded(task: Mapping[str, Any], *, cluster: str, exclude: Sequence[str]) -> bool:
     """Whether `exclude` names the task: by its ARN, its service's name, or `cluster/service`."""
     if task["taskArn"] in exclude:
@@ -111,14 +115,16 @@ def _clusters(aws: Aws, wanted: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*found, *others]))
 
 
-def _tasks_of(aws: Aws, *, cluster: str, clock: Clock) -> list[dict[str, Any]]:
+def _tasks_of(
+    aws: Aws, *, cluster: str, over: MutableMapping[str, dict[str, Any]] | None, apart: Collection[str], clock: Clock
+) -> list[dict[str, Any]]:
     """Every task of a cluster that may be alive, and those that ended lately.
 
     A task that stays MISSING while it is listed is an error: it may be one that mounts the file system.
     """
 
     def read() -> Described:
-        return describe(aws, cluster=cluster, arns=list_arns(aws, cluster=cluster))
+        return census(aws, cluster=cluster, over=over, apart=apart)
 
     try:
         observation = poll(
@@ -152,12 +158,19 @@ def find_mounts(
     exclude: Sequence[str] = (),
     definitions: dict[str, Mapping[str, Any] | None] | None = None,
     not_mounting: Collection[str] = (),
+    live_only: bool = False,
+    own: str | None = None,
+    over: MutableMapping[str, dict[str, Any]] | None = None,
+    apart: Collection[str] = (),
     clock: Clock | None = None,
 ) -> dict[str, Any]:
     """Every task in `clusters` that mounts the file system, live ones first; what the module returns.
 
     `definitions`, by ARN, are those that an earlier look has read, since a revision never changes; new ones are added.
     `not_mounting` are the ARNs of those that an earlier look has found not to mount it.
+    `live_only` leaves out tasks that are gone, and those whose `startedBy` begins with `own`: whoever asks who else may
+    use the file system need not know what they mount. `over` are tasks that an earlier look has seen gone, and
+    `apart` are left out altogether (`census`).
     A live task whose definition can't be described is an error, because it can't be judged. One that has ended
     holds nothing: it is only named in `unjudged`.
     """
@@ -175,8 +188,10 @@ def find_mounts(
     seen = excluded = 0
     scanned = _clusters(aws, clusters)
     for cluster in scanned:
-        for task in _tasks_of(aws, cluster=cluster, clock=clock):
+        for task in _tasks_of(aws, cluster=cluster, over=over, apart=apart, clock=clock):
             seen += 1
+            if live_only and (is_gone(task) or is_own(task.get("startedBy"), own)):
+                continue
             if is_excluded(task, cluster=cluster, exclude=exclude):
                 excluded += 1
                 continue

@@ -60,10 +60,11 @@ class _Run:
     jitter: Callable[[], float]
     listener: Listener
     starter: Starter | None = None
+    definition: dict[str, Any] | None = None
     notes: list[str] = dataclasses.field(default_factory=list)
 
     def once(self, deferred: Callable[[], contextlib.AbstractContextManager[None]]) -> dict[str, Any]:
-        definition = find_definition(self.aws, name=self.task.task_definition)
+        definition = self.definition = find_definition(self.aws, name=self.task.task_definition)
         if definition is None:
             missing = f"the task definition {self.task.task_definition} does not exist"
             if not self.check:
@@ -196,7 +197,15 @@ def _started_and_awaited(
         stop_on_interrupt=started["started"] if stop else (),
     )
     try:
-        waited = wait_for_tasks(run.aws, spec=spec, region=region, clock=run.clock, listener=listener)
+        waited = wait_for_tasks(
+            run.aws,
+            spec=spec,
+            region=region,
+            clock=run.clock,
+            listener=listener,
+            definitions={str(run.definition.get("taskDefinitionArn")): run.definition} if run.definition else {},
+            guarded_at=run.starter.guarded_at if run.starter else None,
+        )
     except OperationFailed as error:
         shown = {name: value for name, value in started.items() if name != "notes"}
         error.details = {**shown, **error.details, "changed": started["changed"] or bool(error.details.get("stopped"))}

@@ -156,9 +156,12 @@ def start(
     doing = f"start a deployment of service {service} in cluster {cluster}"
     known = {deployment.get("id") for deployment in before.get("deployments", [])}
 
+    # Where nothing was called since, the first try need not look at the service again.
+    seen = [] if release.task_definition or release.images else [before]
+
     def update() -> dict[str, Any]:
         if guard is not None:
-            guard.require(aws, doing=doing, clock=clock)
+            guard.require(aws, doing=doing, clock=clock, seen=seen.pop() if seen else None)
         after: dict[str, Any] = aws.call_once("ecs", "UpdateService", doing=doing, **params)["service"]
         return after
 

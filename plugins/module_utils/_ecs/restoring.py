@@ -115,6 +115,10 @@ def restore(
 
     Raises OperationFailed; the service is not started beside a task that could not be seen to end.
     """
+    at_once = not (wanted.own or wanted.only_from_zero or wanted.desired_count)
+    # Where nothing is to be waited for, all that is only read comes first: the look at the claim then serves the first
+    # write, too.
+    delays = list(differing_delays(aws, wanted.deregistration_delays)) if at_once else None
     found = find_service(aws, cluster=wanted.cluster, service=wanted.service)
     Expected(wanted.claim).require(found, doing=f"restore {wanted.name}")
     stopped = _end_tasks(aws, wanted=wanted, say=say, clock=clock) if wanted.own and not check_mode else []
@@ -124,7 +128,7 @@ def restore(
         wanted = replace(wanted, desired_count=None if now.get("desiredCount") else wanted.desired_count)
     if wanted.desired_count and int(found.get("desiredCount", 0)) < wanted.desired_count and not check_mode:
         _await_ending(aws, wanted=wanted, say=say, clock=clock)
-    delayed, kept_short = _lengthen_drain(aws, wanted=wanted, check_mode=check_mode)
+    delayed, kept_short = _lengthen_drain(aws, wanted=wanted, delays=delays, check_mode=check_mode)
     if kept_short:
         # All else is put back; the tags stay, so that the next run puts back the rest.
         wanted = replace(wanted, remove_tags=[])
@@ -137,6 +141,9 @@ def restore(
         autoscaling=wanted.autoscaling,
         remove_tags=wanted.remove_tags,
         expected=Expected(wanted.claim),
+        look_around=False,
+        # Nothing was called since: it need not be looked at twice.
+        found=found if at_once and not delays else None,
         check_mode=check_mode,
         clock=clock,
     )
@@ -153,16 +160,22 @@ def restore(
 
 
 def _lengthen_drain(
-    aws: Aws, *, wanted: Restoration, check_mode: bool
+    aws: Aws, *, wanted: Restoration, delays: Sequence[tuple[str, int | None, int]] | None, check_mode: bool
 ) -> tuple[dict[str, dict[str, int | None]], list[OperationFailed]]:
-    """Put the deregistration delays back: what was changed ({before, after} by target group), and what could not be."""
+    """Put the deregistration delays back: what was changed ({before, after} by target group), and what could not be.
+
+    `delays` are those that differ, where that, and then the claim, was read right before this.
+    """
+    just_seen = delays is not None
     changed: dict[str, dict[str, int | None]] = {}
     failed: list[OperationFailed] = []
-    for arn, before, seconds in differing_delays(aws, wanted.deregistration_delays):
+    for arn, before, seconds in differing_delays(aws, wanted.deregistration_delays) if delays is None else delays:
         if not check_mode:
             # Minutes may have passed since the claim was looked at: the delay may be another run's by now.
-            found = find_service(aws, cluster=wanted.cluster, service=wanted.service)
-            Expected(wanted.claim).require(found, doing=f"restore {wanted.name}")
+            if not just_seen:
+                found = find_service(aws, cluster=wanted.cluster, service=wanted.service)
+                Expected(wanted.claim).require(found, doing=f"restore {wanted.name}")
+            just_seen = False
             try:
                 write_delay(aws, arn=arn, seconds=seconds)
             except OperationFailed as error:

@@ -9,7 +9,7 @@ Private to wwhd.qdrant_ops.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -215,11 +215,20 @@ def _somebody_else(look: ServiceLook, *, expected: int) -> str | None:
     return None
 
 
-def wait_until_gone(aws: Aws, *, cluster: str, service: str, timeout: float, clock: Clock) -> Observation[ServiceLook]:
+def wait_until_gone(
+    aws: Aws,
+    *,
+    cluster: str,
+    service: str,
+    timeout: float,
+    clock: Clock,
+    answered: Mapping[str, Any] | None = None,
+) -> Observation[ServiceLook]:
     """Wait until no process of the service can be alive (desired count 0 has been set).
 
     Counters and `services-stable` say so minutes too early (facts.md A.3), therefore the tasks themselves are looked
     at: desired RUNNING and STOPPED, each of them gone, twice in a row. Raises OperationFailed with the last state.
+    `answered` is the service as UpdateService has just given it, which need not be asked for again at once.
     """
     deadline = clock.utcnow() + timedelta(seconds=timeout)
     settling = _Settling(0, clock.monotonic() + _SETTLING, clock)
@@ -227,18 +236,20 @@ def wait_until_gone(aws: Aws, *, cluster: str, service: str, timeout: float, clo
     seen: frozenset[str] = frozenset()
     awaited: frozenset[str] = frozenset()
     last: ServiceLook | None = None
+    over: dict[str, dict[str, Any]] = {}
 
     def read() -> ServiceLook:
         nonlocal last
-        last = _at_those_that_live(aws, last, cluster=cluster, until=counted_at + _CENSUS_EVERY, clock=clock) or count()
+        until = counted_at + _CENSUS_EVERY
+        last = _at_those_that_live(aws, last, cluster=cluster, until=until, over=over, clock=clock) or count()
         return last
 
     def count() -> ServiceLook:
         nonlocal calm, seen, awaited, looks, counted_at
         looks += 1
         counted_at = clock.monotonic()
-        found = find_service(aws, cluster=cluster, service=service)
-        known = census(aws, cluster=cluster, serviceName=service)
+        found = dict(answered) if answered and looks == 1 else find_service(aws, cluster=cluster, service=service)
+        known = census(aws, cluster=cluster, over=over, serviceName=service)
         arns = frozenset(task["taskArn"] for task in known.tasks)
         empty = all(map(is_gone, known.tasks)) and not known.missing
         quiet = empty and not found.get("runningCount") and not found.get("pendingCount")
@@ -277,18 +288,25 @@ def wait_until_gone(aws: Aws, *, cluster: str, service: str, timeout: float, clo
 
 
 def _at_those_that_live(
-    aws: Aws, last: ServiceLook | None, *, cluster: str, until: float, clock: Clock
+    aws: Aws,
+    last: ServiceLook | None,
+    *,
+    cluster: str,
+    until: float,
+    over: MutableMapping[str, dict[str, Any]],
+    clock: Clock,
 ) -> ServiceLook | None:
     """A look at the tasks alone that are known to be ending; None where only a census tells.
 
     As long as one of them lives the wait cannot end, so that is all that has to be known. Its end proves nothing: that
-    is for the census.
+    is for the census, which need not describe again what was seen gone here (`over`).
     """
     if last is None or not last.settled or last.missing or not last.live or clock.monotonic() >= until:
         return None
     if any(task.get("desiredStatus") != "STOPPED" for task in last.live):
         return None
     described = describe(aws, cluster=cluster, arns=[task["taskArn"] for task in last.live])
+    over.update({str(task["taskArn"]): task for task in described.tasks if is_gone(task)})
     if described.missing or not any(not is_gone(task) for task in described.tasks):
         return None
     fresh = {task["taskArn"]: task for task in described.tasks}
@@ -345,13 +363,17 @@ class _Scaling:
     # What the service must carry at each write: whoever has lost his claim meanwhile stops, whatever he waited for.
     hold: Expected = field(default_factory=Expected)
     state: dict[str, Any] | None = None
+    # The service as the last call has shown it: the next write need not look again whose it is.
+    just_seen: dict[str, Any] | None = None
+    answered: dict[str, Any] | None = None
 
     def write(self, call: Callable[[], Any], *, happened: Callable[[], bool]) -> None:
         """Make a call while the service is still ours; one whose answer was lost is not made again unseen."""
 
         def held() -> bool:
             if self.hold.tags:
-                found = find_service(self.aws, cluster=self.cluster, service=self.service)
+                found = self.just_seen or find_service(self.aws, cluster=self.cluster, service=self.service)
+                self.just_seen = None
                 self.hold.require(found, doing=f"change service {self.service} in cluster {self.cluster}")
             call()
             return True
@@ -361,7 +383,7 @@ class _Scaling:
     def claim(self, found: Mapping[str, Any], tags: Mapping[str, str], takes_over: Sequence[str]) -> None:
         if not self.check_mode:
             try:
-                claim_exclusively(
+                self.just_seen = claim_exclusively(
                     self.aws,
                     cluster=self.cluster,
                     found=found,
@@ -389,9 +411,9 @@ class _Scaling:
             services.remove_tags(self.aws, cluster=self.cluster, service=self.service, arn=arn, keys=keys)
         self.result.update(changed=True, tags_removed=keys)
 
-    def shorten_drain(self, delays: Mapping[str, int]) -> None:
+    def shorten_drain(self, delays: Sequence[tuple[str, int | None, int]]) -> None:
         """Set the deregistration delays, as far as that goes: a drain that takes longer harms nothing but the time."""
-        for arn, before, seconds in differing_delays(self.aws, delays):
+        for arn, before, seconds in delays:
             try:
                 if not self.check_mode:
                     self._write_delay(arn, seconds)
@@ -435,8 +457,13 @@ class _Scaling:
         if not self.check_mode:
             doing = f"set the desired count of service {self.service} in cluster {self.cluster} to {desired_count}"
             name = {"cluster": self.cluster, "service": self.service}
+
+            def update() -> None:
+                answer = self.aws.call_once("ecs", "UpdateService", doing=doing, **name, desiredCount=desired_count)
+                self.answered = answer.get("service")
+
             self.write(
-                lambda: self.aws.call_once("ecs", "UpdateService", doing=doing, **name, desiredCount=desired_count),
+                update,
                 happened=lambda: find_service(self.aws, **name).get("desiredCount") == desired_count,
             )
         self.result["changed"] = True
@@ -445,7 +472,12 @@ class _Scaling:
         """The service as it was seen last."""
         if desired_count == 0:
             observation = wait_until_gone(
-                self.aws, cluster=self.cluster, service=self.service, timeout=timeout, clock=self.clock
+                self.aws,
+                cluster=self.cluster,
+                service=self.service,
+                timeout=timeout,
+                clock=self.clock,
+                answered=self.answered,
             )
         else:
             observation = wait_until_running(
@@ -462,7 +494,7 @@ class _Scaling:
         return look.service
 
 
-def scale(
+def scale(  # noqa: PLR0913  each is one thing that a caller may ask for, by name
     aws: Aws,
     *,
     cluster: str,
@@ -476,6 +508,8 @@ def scale(
     deregistration_delays: Mapping[str, int] | None = None,
     expected: Expected | None = None,
     wait_for: float | None = None,
+    look_around: bool = True,
+    found: Mapping[str, Any] | None = None,
     check_mode: bool = False,
     clock: Clock | None = None,
 ) -> dict[str, Any]:
@@ -483,13 +517,15 @@ def scale(
 
     What it takes to restore is on the service before anything moves; the autoscaling is resumed only when the count is
     back, because RegisterScalableTarget moves the count into its limits (facts.md C.8). `wait_for`: for how many
-    seconds to wait at most until the tasks followed the count; None does not wait.
+    seconds to wait at most until the tasks followed the count; None does not wait. Without `look_around`, autoscaling
+    and tasks of which nothing is asked are not read for the result. `found` is the service as the caller's last call
+    has shown it.
     Returns what the module returns. Raises OperationFailed; what was done until then stays done, and `changed` in its
     details tells whether anything was. Tags that were written must still be there after the wait: if somebody wrote
     others over them, the service is theirs.
     """
     clock = clock or Clock()
-    found = find_service(aws, cluster=cluster, service=service)
+    found = found or find_service(aws, cluster=cluster, service=service)
     if found.get("status") != "ACTIVE":
         raise OperationFailed(
             f"Could not change service {service} in cluster {cluster}: it is {found.get('status')}, not ACTIVE. "
@@ -518,15 +554,18 @@ def scale(
     steps = _Scaling(aws, cluster, service, clock, check_mode, result, hold=Expected((expected or Expected()).tags))
     resume = suspend_autoscaling is False or (suspend_autoscaling is None and autoscaling is not None)
     # Read even where nothing is asked of it: whoever scales wants to know what else may move the count.
-    steps.state = scaling_state.read_state(aws, cluster=cluster, service=service)
+    if look_around or autoscaling is not None or suspend_autoscaling is not None:
+        steps.state = scaling_state.read_state(aws, cluster=cluster, service=service)
     result["autoscaling"] = {"before": steps.state, "after": steps.state}
 
     try:
+        # Read before the claim, whose last look then serves the first write.
+        delays = list(differing_delays(aws, deregistration_delays or {}))
         if any(key.startswith(CLAIM_PREFIX) for key in written):
             steps.claim(found, written, takes_over)
         else:
             steps.write_tags(arn, written)
-        steps.shorten_drain(deregistration_delays or {})
+        steps.shorten_drain(delays)
         if suspend_autoscaling and steps.state is not None:
             moved = steps.move_autoscaling(scaling_state.with_switches(steps.state, suspended=True))
             if moved and not check_mode:
@@ -537,7 +576,7 @@ def scale(
         if desired_count is not None and wait_for is not None and not check_mode:
             still = steps.wait(desired_count, wait_for)
             Expected(tags or {}).require(still, doing=doing)
-        else:
+        elif look_around:
             known = census(aws, cluster=cluster, serviceName=service)
             result["tasks"] = [task_view(task) for task in known.tasks if not is_gone(task)]
         if resume:

@@ -52,6 +52,8 @@ class Starter:
     mine: dict[str, dict[str, Any]] = field(default_factory=dict)
     # Whether a RunTask may have started what is not in `mine`, because its answer was lost.
     unsure: bool = False
+    # When the guard was looked at last, on the clock.
+    guarded_at: float | None = None
     _failures: list[dict[str, Any]] = field(default_factory=list)
     _refusal: OperationFailed | None = None
     _told: str = ""
@@ -120,6 +122,7 @@ class Starter:
     def _guard(self) -> None:
         if self.task.guard is not None:
             # Room may come after minutes: what was looked at before the first attempt says nothing any more.
+            self.guarded_at = self.clock.monotonic()
             self.task.guard.require(self.aws, doing=f"run {self.task.what}", clock=self.clock)
 
     def _ask(self, name: str, *, first: int, attempt: int) -> bool:

@@ -8,7 +8,7 @@ Private to wwhd.qdrant_ops. Tasks are dicts as DescribeTasks gives them (camelCa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,6 +126,23 @@ def describe(aws: Aws, *, cluster: str, arns: Iterable[str]) -> Described:
     return Described(tasks, missing)
 
 
-def census(aws: Aws, *, cluster: str, **filters: Any) -> Described:
-    """Every task that may be alive or ended lately: desired RUNNING and STOPPED, described."""
-    return describe(aws, cluster=cluster, arns=list_arns(aws, cluster=cluster, **filters))
+def census(
+    aws: Aws,
+    *,
+    cluster: str,
+    over: MutableMapping[str, dict[str, Any]] | None = None,
+    apart: Iterable[str] = (),
+    **filters: Any,
+) -> Described:
+    """Every task that may be alive or ended lately: desired RUNNING and STOPPED, described.
+
+    `over`, by ARN, are tasks that an earlier census has seen gone: none comes back, so they are not described again.
+    Those that this one sees gone are added. `apart` are ARNs of which the caller knows enough: they are left out.
+    """
+    over = {} if over is None else over
+    known_well = set(apart)
+    arns = [arn for arn in list_arns(aws, cluster=cluster, **filters) if arn not in known_well]
+    described = describe(aws, cluster=cluster, arns=[arn for arn in arns if arn not in over])
+    known = [over[arn] for arn in arns if arn in over]
+    over.update({str(task["taskArn"]): task for task in described.tasks if is_gone(task)})
+    return Described([*described.tasks, *known], described.missing)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
@@ -46,6 +47,8 @@ _MISSING_GRACE = 30.0
 # stopTimeout is at most 120 s on Fargate; the rest is for the task's way through its last states.
 _STOP_TIMEOUT = 150.0
 _QUICK, _SLOW, _GROWTH = 0.5, 2.5, 1.6
+# An interface is attached and an image pulled: seconds in which no container runs.
+_PREPARED = frozenset({"PROVISIONING", "PENDING"})
 # DescribeTasks takes so many a call: a look at more of them costs more calls, and comes less often.
 _TASKS_A_CALL = 100
 # A sentence each; of more failures, their number.
@@ -59,12 +62,16 @@ def wait_for_tasks(
     region: str | None,
     clock: Clock | None = None,
     listener: Listener | None = None,
+    definitions: Mapping[str, dict[str, Any]] | None = None,
+    guarded_at: float | None = None,
 ) -> dict[str, Any]:
     """Wait, read the logs, judge. Raises OperationFailed with the same details beside the message.
 
+    `definitions`, by ARN, are those that the caller has read; `guarded_at` is when its last look at the guard was.
     Returns tasks, logs (by container), logs_complete, log_notes, stopped (ARNs that were stopped at the time-out).
     """
-    watch = Watch(aws, spec, clock or Clock(), region=region, listener=listener)
+    watch = Watch(aws, spec, clock or Clock(), region=region, listener=listener, definitions=dict(definitions or {}))
+    watch.guarded_at = watch.guarded_whole_at = guarded_at
     if not spec.stop_on_interrupt:
         return _wait(watch)
     with Interrupts() as interrupts:
@@ -79,6 +86,21 @@ def _pace(spec: WaitFor) -> Pace:
     return Pace(quick=_QUICK, growth=_GROWTH, slow=_SLOW * max(1, math.ceil(len(spec.tasks) / _TASKS_A_CALL)))
 
 
+def _pace_at(spec: WaitFor) -> Callable[[Look], Pace]:
+    """By what is seen: where every task is only being prepared, none can end at once."""
+    pace = _pace(spec)
+    steady = replace(pace, quick=pace.slow)
+    calm = replace(pace, quick=_QUICK * 3, slow=max(_QUICK * 3, pace.slow - 1.0))
+
+    def chosen(look: Look) -> Pace:
+        states = {task.get("lastStatus") for task in look.tasks.values()}
+        if not states or not states <= {*_PREPARED, "ACTIVATING"} or spec.state != "stopped":
+            return pace
+        return steady if states <= _PREPARED else calm
+
+    return chosen
+
+
 def _wait(watch: Watch) -> dict[str, Any]:
     spec = watch.spec
     done, hopeless = _predicates(watch)
@@ -89,7 +111,7 @@ def _wait(watch: Watch) -> dict[str, Any]:
             hopeless=hopeless,
             fingerprint=lambda look: tuple(task_fingerprint(task) for task in look.tasks.values()),
             timeout=spec.timeout,
-            pace=_pace(spec),
+            pace=_pace_at(spec),
             clock=watch.clock,
         )
     except OperationFailed as error:

@@ -132,6 +132,7 @@ class Watch:
     listener: Listener | None = None
     last: Look | None = None
     missing_since: dict[str, float] = field(default_factory=dict)
+    # Those that the caller has read; a revision never changes.
     definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     guarded_at: float | None = None
     guarded_whole_at: float | None = None
@@ -191,7 +192,7 @@ class Watch:
         self.guarded_at, self.guarded_states = now, self.guarded_states | states
         self.guarded_whole_at = now if whole else self.guarded_whole_at
         try:
-            return self.spec.guard.violation(self.aws, service_only=not whole, clock=self.clock)
+            return self.spec.guard.violation(self.aws, service_only=not whole, clock=self.clock, apart=self.spec.tasks)
         except OperationFailed as error:
             if error.transient:
                 raise

@@ -183,3 +183,16 @@ def test_the_last_state_is_told_however_the_wait_ends(
             clock=FakeClock().clock,
         )
     assert [json.loads(line)["text"] for line in place.read_text().splitlines()] == ["broken"]
+
+
+def test_the_pace_may_depend_on_what_is_seen() -> None:
+    """While the end is far, looks are far apart; when it comes near they are close."""
+    fake = FakeClock()
+    poll(
+        lambda: fake.now,
+        done=lambda now: now >= 12,
+        timeout=60,
+        pace=lambda now: Pace(5, 5) if now < 10 else Pace(1, 1),
+        clock=fake.clock,
+    )
+    assert fake.sleeps == [5, 5, 1, 1]

@@ -129,3 +129,37 @@ def test_an_unknown_cluster_is_named() -> None:
     assert outcome.failed
     assert "wwhd-cluster" in outcome.msg
     assert "Check the name of the cluster" in outcome.msg
+
+
+def test_a_census_asks_no_more_for_what_it_has_seen_gone() -> None:
+    """Nor for what its caller knows. Whatever is new, or lives, is described each time."""
+    arns = [f"{CLUSTER}/{name}" for name in ("gone", "lives", "ours")]
+    known = {arns[0]: task("STOPPED") | {"taskArn": arns[0]}, arns[1]: task("STOPPING") | {"taskArn": arns[1]}}
+
+    def described(params: dict[str, Any]) -> dict[str, Any]:
+        return {"tasks": [known[arn] for arn in params["tasks"]]}
+
+    script: Script = {
+        "ecs:ListTasks": [{"taskArns": []}, {"taskArns": arns}, {"taskArns": []}, {"taskArns": arns}],
+        "ecs:DescribeTasks": [described, described],
+    }
+    over: dict[str, dict[str, Any]] = {}
+    seen: list[list[str]] = []
+
+    def main() -> None:
+        module = AnsibleAWSModule(argument_spec={}, supports_check_mode=True)
+
+        def work() -> dict[str, Any]:
+            for _look in range(2):
+                found = tasks.census(Aws(module), cluster="wwhd-cluster", over=over, apart=[arns[2]])
+                seen.append(sorted(one["taskArn"] for one in found.tasks))
+            return {}
+
+        run(module, work)
+
+    with RecordedAws(script) as aws:
+        outcome = run_module(main, {}, aws=aws)
+    assert not outcome.failed, outcome.msg
+    assert [params["tasks"] for params in aws.params("ecs:DescribeTasks")] == [arns[:2], [arns[1]]]
+    assert seen == [arns[:2], arns[:2]]
+    assert list(over) == [arns[0]]

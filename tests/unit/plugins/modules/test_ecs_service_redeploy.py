@@ -49,6 +49,8 @@ def test_the_deployment_that_it_started_is_followed_to_healthy_targets() -> None
     assert result["failures"] == []
     assert [entry["task_arn"] for entry in result["tasks"]] == [task_arn(2)]
     assert result["targets"][0]["targets"][0]["state"] == "healthy"
+    # Who has seen all of it says so: nobody need look once more.
+    assert (result["healthy"], result["unhealthy_because"]) == (True, [])
     assert 60 <= result["waited"] < 65
 
 
@@ -326,3 +328,30 @@ def test_retries_of_the_users_own_do_not_repeat_it() -> None:
     )
     assert outcome.failed
     assert len(aws.params("ecs:UpdateService")) == 2
+
+
+def test_without_its_targets_a_service_is_not_called_healthy() -> None:
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+    clock.at(40, lambda: completed(world, state="initial"))
+    outcome, _aws = redeploy(world, clock=clock, desired_count=1, wait_for_targets=False)
+    assert not outcome.failed, outcome.msg
+    assert (outcome.result["healthy"], outcome.result["unhealthy_because"]) == (False, [])
+
+
+def test_what_its_last_look_saw_wrong_is_told() -> None:
+    """A deployment that is complete beside another one that is still listed: not what a verified service looks like."""
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+
+    def done() -> None:
+        completed(world)
+        world.service["deployments"].append(
+            {"id": "ecs-svc/1", "status": "ACTIVE", "desiredCount": 0, "runningCount": 0}
+        )
+
+    clock.at(40, done)
+    outcome, _aws = redeploy(world, clock=clock, desired_count=1)
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["healthy"] is False
+    assert outcome.result["unhealthy_because"] == ["2 deployments are under way at the same time."]

@@ -162,8 +162,8 @@ def test_a_definition_is_read_once_however_often_it_is_looked_at() -> None:
     clock.at(60, world.set_tasks(done))
     outcome, aws = wait(world, clock)
     assert not outcome.failed, outcome.msg
-    # Once to know which containers are essential, once by the guard.
-    assert aws.operations.count("ecs:DescribeTaskDefinition") == 2
+    # To know which containers are essential; the guard need not know what this run's own task mounts.
+    assert aws.operations.count("ecs:DescribeTaskDefinition") == 1
     assert aws.operations.count("ecs:DescribeServices") >= 10
 
 
@@ -200,3 +200,20 @@ def test_a_look_without_a_claim_or_a_file_system_is_refused() -> None:
 def test_the_worlds_definition_mounts_what_the_guard_looks_for() -> None:
     """Or else nothing here could be found."""
     assert FILE_SYSTEM in str(definition()["volumes"])
+
+
+def test_the_first_look_after_a_start_is_not_the_one_before_it_again() -> None:
+    """What was looked at right before RunTask is looked at again after a while, and before containers act."""
+    world, clock = ours(task(9, last="PROVISIONING", **CLEANER)), FakeClock()
+    clock.at(7, world.set_tasks(task(9, last="RUNNING", **CLEANER)))
+    done = task(9, last="STOPPED", desired="STOPPED", exits={"fastapi": 0, "qdrant": 0}, **CLEANER)
+    clock.at(11, world.set_tasks(done))
+    outcome, aws = run_oneoff(world, clock, run_id="unlock-1-new", wait=True, logs=False)
+    assert not outcome.failed, outcome.msg
+    started = aws.operations.index("ecs:RunTask")
+    assert aws.operations[started - 4 : started].count("ecs:ListTasks") == 2
+    after = aws.operations[started + 1 :]
+    assert after[:2] == ["ecs:DescribeTasks", "ecs:DescribeTasks"]
+    # Its service at 5 s, and all of it when the task runs; of tasks it describes no more than its own.
+    assert (after.count("ecs:DescribeServices"), after.count("ecs:ListTasks")) == (2, 2)
+    assert all(params["tasks"] == [task_arn(9)] for params in aws.params("ecs:DescribeTasks")[-4:])
