@@ -65,6 +65,7 @@ class Restoration:
     run's one-off tasks of `family` begins: they are ended first. `desired_count` None leaves the count, `autoscaling`
     None the autoscaling. `deregistration_delays` are seconds by target group. `remove_tags` are removed in the end.
     `timeout`: seconds until all tasks that are ending must have ended, before the service is started again.
+    `task_definition` is what the service had then, `family:revision`: it is not put back, but another one is told.
     `only_from_zero`: a service that has been started again, which may be healthy and serve by now, keeps its count.
     """
 
@@ -78,6 +79,7 @@ class Restoration:
     deregistration_delays: Mapping[str, int] = field(default_factory=dict)
     remove_tags: Sequence[str] = field(default_factory=list)
     timeout: float = 600.0
+    task_definition: str | None = None
     only_from_zero: bool = False
 
     @property
@@ -149,7 +151,21 @@ def restore(
             " then run the playbook again.",
             details={"stopped": stopped, "changed": changed},
         )
-    return {**result, "deregistration_delays": delayed, "stopped": stopped, "changed": changed, "done": wanted.done}
+    said = " ".join(filter(None, (wanted.done, _released(found, wanted))))
+    return {**result, "deregistration_delays": delayed, "stopped": stopped, "changed": changed, "done": said}
+
+
+def _released(found: Mapping[str, Any], wanted: Restoration) -> str:
+    """What the service has otherwise than the run had found it, and what that means; empty where it has not."""
+    now = short_id(str(found.get("taskDefinition")))
+    earlier = wanted.task_definition and short_id(wanted.task_definition)
+    if not earlier or now == earlier:
+        return ""
+    return (
+        f"It has {now} now, and had {earlier} before the release, whose end nobody has seen: look at it"
+        f" (playbooks/diagnose.yml). To go back, unless a newer Qdrant has opened the store, run the unlock with"
+        f" -e qdrant_unlock_task_definition={earlier}."
+    )
 
 
 def _lengthen_drain(
