@@ -66,6 +66,11 @@ class Story:
         return [given["images"] for given in self.options if given.get("images")]
 
     @property
+    def breaks(self) -> bool:
+        """Whether an image is to be released that cannot be pulled."""
+        return any(image.endswith(":missing") for images in self.releases for image in images.values())
+
+    @property
     def undisputed(self) -> bool:
         """Whether only one operator changes anything: what he is told in the end must be so then."""
         foreign = any(trouble.kind in ("pipeline", "lose_host") for trouble in self.troubles)
