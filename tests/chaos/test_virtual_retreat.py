@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from chaos.virtual.controller import Controller, controller
 from chaos.virtual.operators import Killed
-from chaos.virtual.role import Played
 from chaos.virtual.transport import Call
 from chaos.virtual.works import images
 
@@ -20,7 +18,6 @@ from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import Outcome
 
 OLD = {"fastapi": "wwhd/backend:dev", "qdrant": "qdrant/qdrant:v1.7.4"}
 BROKEN = {"fastapi": "wwhd/backend:missing"}
-QUICK = {"timeouts": {"redeploy": 300}}
 
 
 @pytest.fixture
@@ -44,7 +41,7 @@ def release_that_dies(operator: Controller, update: int) -> list[str]:
                 raise Killed
 
     operator.around(after=kill)
-    outcomes = operator.run({"1": lambda: operator.unlock("1", images=BROKEN, **QUICK)})
+    outcomes = operator.run({"1": lambda: operator.unlock("1", images=BROKEN, timeouts={"redeploy": 300})})
     operator.around()
     assert isinstance(outcomes["1"], Killed)
     (watchdog,) = [outcome for outcome in outcomes.values() if isinstance(outcome, Outcome)]
@@ -70,8 +67,3 @@ def test_whoever_is_killed_in_a_release_is_told_what_the_service_has_now(operato
     said = release_that_dies(operator, 2)
     assert "It has wwhd-backend:2 now, and had wwhd-backend:1 before" in " ".join(said)
     assert "qdrant_unlock_task_definition=wwhd-backend:1" in " ".join(said)
-
-
-def told(played: Played) -> str:
-    result: dict[str, Any] = played.facts["qdrant_unlock_result"]
-    return " ".join([*result["summary"], played.msg])
