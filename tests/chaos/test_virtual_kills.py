@@ -55,6 +55,8 @@ WORLDS = {
         scaling=(1, 3, _OPEN),
     ),
 }
+# A whole run writes at least as often as that.
+_FEWEST = 7
 _QUICK = ("stuck, scaled",)
 
 
@@ -76,7 +78,7 @@ def test_a_run_that_is_killed_at_any_call_is_finished_by_the_next_one(world: str
         cells += 1
         broken += [f"{kind} {number} {name}: {sentence}" for sentence in ending.broken]
     print(f"\n{world}, {kind}: {cells} cells, {len(broken)} broken, {time.monotonic() - started:.1f} s")
-    assert cells > len(WRITES)
+    assert cells >= _FEWEST
     assert broken == []
 
 

@@ -198,6 +198,13 @@ def test_there_is_a_way_back_only_where_it_cannot_cost_the_data(
     assert told in found["said"]
 
 
+def test_the_claim_of_a_release_lasts_for_the_way_back_as_well() -> None:
+    release, plain = plan(running(7), prepared(8), **ASKED), plan(running(7), None)
+    assert release["go"]
+    again = sum(release["timeouts"][name] for name in ("quiesce", "redeploy", "verify"))
+    assert release["lease_seconds"] == plain["lease_seconds"] + again
+
+
 def test_a_service_that_was_found_stopped_is_not_said_to_go_on_running() -> None:
     release = {"name": "backend:8", "previous": "backend:7", "way_back": False}
     found = retreat(release, current="backend:8", deployment=UP, completed=True, stopped_before=True)
