@@ -15,6 +15,7 @@ from chaos.virtual.transport import Call
 from chaos.virtual.works import images
 
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import Outcome
+from sandbox import world as names
 
 OLD = {"fastapi": "wwhd/backend:dev", "qdrant": "qdrant/qdrant:v1.7.4"}
 BROKEN = {"fastapi": "wwhd/backend:missing"}
@@ -67,3 +68,21 @@ def test_whoever_is_killed_in_a_release_is_told_what_the_service_has_now(operato
     said = release_that_dies(operator, 2)
     assert "It has wwhd-backend:2 now, and had wwhd-backend:1 before" in " ".join(said)
     assert "qdrant_unlock_task_definition=wwhd-backend:1" in " ".join(said)
+    # Whoever comes next knows of the release, and goes back from it.
+    played = operator.unlock("2")
+    assert "The service goes back from wwhd-backend:2 to wwhd-backend:1" in played.msg
+    assert images(operator) == OLD
+    assert operator.world.tags_left() == []
+
+
+def test_a_release_says_which_newer_revision_it_leaves_aside(operator: Controller) -> None:
+    assert not operator.prevent().failed
+    played = operator.unlock("1", images={"fastapi": "wwhd/backend:2"})
+    assert not played.failed, played.msg
+    assert "Its family has the newer revision wwhd-backend:2, which is not in it" in str(played.results)
+    both = operator.unlock("2", task_definition="wwhd-backend:2", images={"fastapi": "wwhd/backend:2"})
+    assert not both.failed, both.msg
+    assert "which is not in it" not in str(both.results)
+    body = operator.world.engine.definitions_of(names.REGION).get(operator.world.service.definition.arn).body
+    (qdrant,) = [container for container in body["containerDefinitions"] if container["name"] == "qdrant"]
+    assert qdrant["stopTimeout"] == 120

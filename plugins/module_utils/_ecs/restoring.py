@@ -124,6 +124,9 @@ def restore(
         # Read again: what has outlived the playbook may have had one call left.
         now = find_service(aws, cluster=wanted.cluster, service=wanted.service)
         wanted = replace(wanted, desired_count=None if now.get("desiredCount") else wanted.desired_count)
+    if wanted.only_from_zero and wanted.desired_count is None and _released(found, wanted):
+        # Nobody has seen how that release ends: the next run finishes it, and goes back if it fails.
+        wanted = replace(wanted, remove_tags=[])
     if wanted.desired_count and int(found.get("desiredCount", 0)) < wanted.desired_count and not check_mode:
         _await_ending(aws, wanted=wanted, say=say, clock=clock)
     delayed, kept_short = _lengthen_drain(aws, wanted=wanted, check_mode=check_mode)
@@ -163,8 +166,8 @@ def _released(found: Mapping[str, Any], wanted: Restoration) -> str:
         return ""
     return (
         f"It has {now} now, and had {earlier} before the release, whose end nobody has seen: look at it"
-        f" (playbooks/diagnose.yml). To go back, unless a newer Qdrant has opened the store, run the unlock with"
-        f" -e qdrant_unlock_task_definition={earlier}."
+        " (playbooks/diagnose.yml), and run the unlock again, which finishes it. To go back, unless a newer Qdrant has"
+        f" opened the store, run it with -e qdrant_unlock_task_definition={earlier}."
     )
 
 

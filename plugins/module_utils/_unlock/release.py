@@ -87,6 +87,7 @@ def plan_release(
         "noted": name == unfinished_release(tags, key=keys[0]) and not register,
         "previous": previous,
         "changes": list(prepared["prepared"]["changes"]),
+        "leaves_aside": prepared["prepared"].get("newer_task_definition"),
         "way_back": image == _SAME,
         "tags": {keys[0]: name, keys[1]: f"{previous} {image or _OTHER}"},
     }
@@ -95,7 +96,13 @@ def plan_release(
 def release_notes(
     release: Mapping[str, Any] | None, tags: Mapping[str, str], *, keys: tuple[str, str], only_tidy: bool, name: str
 ) -> Iterable[str]:
-    """What there is to say of a release that an unfinished run has written down."""
+    """What there is to say of a release: what it leaves aside, and what an unfinished run has written down."""
+    if release and release.get("leaves_aside"):
+        yield (
+            f"The release is made from what {name} runs now. Its family has the newer revision"
+            f" {release['leaves_aside']}, which is not in it (qdrant_prevent leaves one like that for the next"
+            f" deployment): to release that, pass -e qdrant_unlock_task_definition={release['leaves_aside']} as well."
+        )
     kept = unfinished_release(tags, key=keys[0])
     if kept is None:
         return
