@@ -6,6 +6,9 @@
     tools/virtual_chaos.py --steps 10000   random stories until so many modules have run
     tools/virtual_chaos.py --table         the complete kill table of each world, before and after each call
 
+With `--first 5000` the stories begin with that seed. `--record virtual_works` keeps their figures under that name,
+beside those of the long campaign.
+
 Both are tests (tests/chaos/test_virtual_*.py), which fail if an invariant is broken: what is kept is what they print.
 """
 
@@ -43,14 +46,14 @@ def run(name: str, *words: str, **variables: str) -> str:
     return done.stdout
 
 
-def stories(steps: int) -> dict[str, Any]:
-    found = _STORIES.findall(run("test_virtual_model.py", CHAOS_STEPS=str(steps)))
-    first, last, counts, seconds = found[-1]
+def stories(steps: int, first: int) -> dict[str, Any]:
+    found = _STORIES.findall(run("test_virtual_model.py", CHAOS_STEPS=str(steps), CHAOS_FIRST=str(first)))
+    begin, last, counts, seconds = found[-1]
     return {
         **{name: int(number) for name, number in re.findall(r"(\w+) (\d+)", counts)},
-        "seeds": f"{first} to {last}",
+        "seeds": f"{begin} to {last}",
         "seconds": float(seconds),
-        "command": f"tools/virtual_chaos.py --steps {steps}",
+        "command": f"tools/virtual_chaos.py --steps {steps}" + (f" --first {first}" if first != 1 else ""),
     }
 
 
@@ -68,9 +71,13 @@ def kill_table() -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Chaos in virtual time, for docs/reliability.md.")
     parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--record", choices=["virtual", "virtual_works"], default="virtual")
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
-    name, figures = ("virtual_table", kill_table()) if given.table else ("virtual", stories(given.steps))
+    name, figures = (
+        ("virtual_table", kill_table()) if given.table else (given.record, stories(given.steps, given.first))
+    )
     today = dt.datetime.now(dt.UTC).date().isoformat()
     record_figures(name, {**figures, "code": code_hash(), "date": today})
     return 0

@@ -27,6 +27,10 @@ options:
   deployment:
     description: What M(wwhd.qdrant_ops.ecs_service_redeploy) returned, if the run came to it.
     type: dict
+  stopped_before:
+    description: Whether the run had found the service stopped, and so leaves it stopped.
+    type: bool
+    default: false
 seealso:
   - plugin: wwhd.qdrant_ops.unlock_plan
     plugin_type: filter
@@ -51,7 +55,10 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.release im
 
 
 def unlock_retreat(
-    release: Mapping[str, Any], info: Mapping[str, Any], deployment: Mapping[str, Any] | None = None
+    release: Mapping[str, Any],
+    info: Mapping[str, Any],
+    deployment: Mapping[str, Any] | None = None,
+    stopped_before: bool = False,
 ) -> dict[str, str]:
     """What is done, and how it is told."""
     return retreat(
@@ -59,6 +66,7 @@ def unlock_retreat(
         current=str((info.get("task_definition") or {}).get("task_definition_arn") or ""),
         deployment=deployment,
         completed=(deployment or {}).get("outcome") in ("completed", "unchanged"),
+        stopped_before=stopped_before,
     )
 
 

@@ -244,6 +244,12 @@ prepared:
       sample:
         fastapi: "wwhd/backend:2"
         qdrant: "qdrant/qdrant:v1.7.4"
+    newer_task_definition:
+      description:
+        - In check mode the family's newest revision, where O(images) would register another one from what the service
+          runs, and so leave that aside; else null.
+      type: str
+      sample: null
     volumes:
       description: The EFS volumes, as RV(wwhd.qdrant_ops.ecs_service_info#module:volumes) has them.
       type: list

@@ -42,6 +42,11 @@ options:
   family:
     description: The family of their task definition.
     type: str
+  task_definition:
+    description:
+      - The task definition that the service had, as C(family:revision) or ARN. It is not put back. Where the service
+        has another one, because a release had begun, that is said.
+    type: str
   desired_count:
     description: The desired count to put back. Left out, the count is not touched.
     type: int
@@ -217,6 +222,7 @@ def argument_spec() -> dict[str, Any]:
         "claim_as": {"type": "dict"},
         "own": {"type": "str"},
         "family": {"type": "str"},
+        "task_definition": {"type": "str"},
         "desired_count": {"type": "int"},
         "autoscaling": {"type": "dict"},
         "deregistration_delays": {"type": "dict", "default": {}},
@@ -296,6 +302,7 @@ def put_back(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         claim={str(key): str(value) for key, value in params["claim"].items()},
         own=params["own"],
         family=params["family"],
+        task_definition=params["task_definition"],
         desired_count=params["desired_count"],
         autoscaling=params["autoscaling"],
         deregistration_delays={arn: int(seconds) for arn, seconds in params["deregistration_delays"].items()},

@@ -85,6 +85,45 @@ options:
   expected_desired_count:
     description: The desired count that the service must have before anything is done; otherwise nothing is.
     type: int
+  expected_task_definition:
+    description:
+      - The ARN of the task definition that the service must have before anything is done; otherwise nothing is.
+    type: str
+  expected_autoscaling:
+    description:
+      - The automatic scaling that was found before the decision, as
+        RV(wwhd.qdrant_ops.ecs_service_info#module:autoscaling) has it.
+      - Where a claim is written (see O(tags)) it is looked at once more when the claim stands. If somebody has changed
+        it until then, the tags are withdrawn and nothing else is done, so that restoring it later undoes nobody's
+        change.
+    type: dict
+    suboptions:
+      min_capacity:
+        description: The least number of tasks.
+        type: int
+      max_capacity:
+        description: The greatest number of tasks.
+        type: int
+      suspended_state:
+        description: What is suspended.
+        type: dict
+        suboptions:
+          dynamic_scaling_in_suspended:
+            description: Removing tasks by a policy.
+            type: bool
+            default: false
+          dynamic_scaling_out_suspended:
+            description: Adding tasks by a policy.
+            type: bool
+            default: false
+          scheduled_scaling_suspended:
+            description: Scheduled actions.
+            type: bool
+            default: false
+  expected_deregistration_delays:
+    description: As O(expected_autoscaling), for deregistration delays, in seconds by the ARN of the target group.
+    type: dict
+    default: {}
   deregistration_delays:
     description:
       - Deregistration delays to set before the count is changed, in seconds by the ARN of the target group, so that a
@@ -258,23 +297,24 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Cl
 
 def argument_spec() -> dict[str, Any]:
     switches = {switch: {"type": "bool", "default": False} for switch in SWITCHES}
+    autoscaling = {
+        "min_capacity": {"type": "int"},
+        "max_capacity": {"type": "int"},
+        "suspended_state": {"type": "dict", "options": switches},
+    }
     return {
         "cluster": {"type": "str", "default": "default"},
         "service": {"type": "str", "required": True},
         "desired_count": {"type": "int"},
         "suspend_autoscaling": {"type": "bool"},
-        "autoscaling": {
-            "type": "dict",
-            "options": {
-                "min_capacity": {"type": "int"},
-                "max_capacity": {"type": "int"},
-                "suspended_state": {"type": "dict", "options": switches},
-            },
-        },
+        "autoscaling": {"type": "dict", "options": autoscaling},
         "tags": {"type": "dict", "default": {}},
         "remove_tags": {"type": "list", "elements": "str", "default": []},
         "expected_tags": {"type": "dict", "default": {}},
         "expected_desired_count": {"type": "int"},
+        "expected_task_definition": {"type": "str"},
+        "expected_autoscaling": {"type": "dict", "options": autoscaling},
+        "expected_deregistration_delays": {"type": "dict", "default": {}},
         "deregistration_delays": {"type": "dict", "default": {}},
         "takes_over": {"type": "list", "elements": "str", "default": []},
         "wait": {"type": "bool", "default": True},
@@ -287,7 +327,8 @@ def problems(params: dict[str, Any]) -> list[str]:
     if params["suspend_autoscaling"] and params["autoscaling"]:
         found.append("autoscaling is a state to restore: it can't be given together with suspend_autoscaling: true.")
     found += problems_of(params["autoscaling"]) + tag_problems(params["tags"], params["remove_tags"])
-    return found + delay_problems(params["deregistration_delays"])
+    delays = (params["deregistration_delays"], params["expected_deregistration_delays"])
+    return found + [problem for given in delays for problem in delay_problems(given)]
 
 
 def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
@@ -305,6 +346,9 @@ def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         expected=Expected(
             tags={str(key): str(value) for key, value in params["expected_tags"].items()},
             desired_count=params["expected_desired_count"],
+            task_definition=params["expected_task_definition"],
+            autoscaling=params["expected_autoscaling"],
+            delays={arn: int(seconds) for arn, seconds in params["expected_deregistration_delays"].items()},
         ),
         takes_over=params["takes_over"],
         deregistration_delays={arn: int(seconds) for arn, seconds in params["deregistration_delays"].items()},

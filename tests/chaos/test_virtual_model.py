@@ -23,7 +23,18 @@ from chaos.virtual.stories import draw
 _QUICK_STEPS = "120"
 _FIRST = "1"
 _TOLD_EVERY = 50
-_FIGURES = ("stories", "runs", "steps", "kills", "faults", "watchdogs", "watchdogs restored", "failures")
+_FIGURES = (
+    "stories",
+    "runs",
+    "steps",
+    "kills",
+    "faults",
+    "watchdogs",
+    "watchdogs restored",
+    "judged",
+    "prevents",
+    "failures",
+)
 
 
 def _one(folder: Path, seed: int) -> Ending:

@@ -139,7 +139,10 @@ def redeploy(
         "diff": _diff(before, release, begins=bool(request.force or failed or release.task_definition), why=reasons),
     }
     if not request.deploy:
-        prepared = releases.prepared_view(before, release)
+        prepared = {
+            **releases.prepared_view(before, release),
+            "newer_task_definition": releases.newer_revision(aws, before, release) if check_mode else None,
+        }
         untouched = _predicted(before, release=Release(), changed=False)
         return {**facts, **untouched, "outcome": "prepared", "changed": release.registered, "prepared": prepared}
     if check_mode:

@@ -16,6 +16,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aw
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions import (
     describe_definition,
     ensure_present,
+    find_definition,
     read_definition,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
@@ -29,7 +30,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services impo
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
-__all__ = ["Release", "differences", "prepare", "prepared_view", "start"]
+__all__ = ["Release", "differences", "newer_revision", "prepare", "prepared_view", "start"]
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,18 @@ def prepared_view(before: Mapping[str, Any], release: Release) -> dict[str, Any]
         "images": {str(container["name"]): container.get("image") for container in containers},
         "volumes": efs_volumes(release.definition),
     }
+
+
+def newer_revision(aws: Aws, before: Mapping[str, Any], release: Release) -> str | None:
+    """The family's newest revision, if the service does not run it and the release, which is made from what the service
+    runs, would come after it: whatever somebody meant to deploy with it would be left aside."""
+    if not release.registered:
+        return None
+    found = find_definition(aws, name=str(release.definition.get("family")))
+    if found is None or int(found["revision"]) <= int(release.definition.get("revision") or 0):
+        return None
+    newest = str(found["taskDefinitionArn"])
+    return None if newest == before.get("taskDefinition") else short_id(newest)
 
 
 def _found(aws: Aws, *, cluster: str, service: str, name: str, tags: bool) -> dict[str, Any]:

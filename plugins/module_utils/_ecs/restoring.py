@@ -65,6 +65,7 @@ class Restoration:
     run's one-off tasks of `family` begins: they are ended first. `desired_count` None leaves the count, `autoscaling`
     None the autoscaling. `deregistration_delays` are seconds by target group. `remove_tags` are removed in the end.
     `timeout`: seconds until all tasks that are ending must have ended, before the service is started again.
+    `task_definition` is what the service had then, `family:revision`: it is not put back, but another one is told.
     `only_from_zero`: a service that has been started again, which may be healthy and serve by now, keeps its count.
     """
 
@@ -78,6 +79,7 @@ class Restoration:
     deregistration_delays: Mapping[str, int] = field(default_factory=dict)
     remove_tags: Sequence[str] = field(default_factory=list)
     timeout: float = 600.0
+    task_definition: str | None = None
     only_from_zero: bool = False
 
     @property
@@ -126,6 +128,9 @@ def restore(
         # Read again: what has outlived the playbook may have had one call left.
         now = find_service(aws, cluster=wanted.cluster, service=wanted.service)
         wanted = replace(wanted, desired_count=None if now.get("desiredCount") else wanted.desired_count)
+    if wanted.only_from_zero and wanted.desired_count is None and _released(found, wanted):
+        # Nobody has seen how that release ends: the next run finishes it, and goes back if it fails.
+        wanted = replace(wanted, remove_tags=[])
     if wanted.desired_count and int(found.get("desiredCount", 0)) < wanted.desired_count and not check_mode:
         _await_ending(aws, wanted=wanted, say=say, clock=clock)
     delayed, kept_short = _lengthen_drain(aws, wanted=wanted, delays=delays, check_mode=check_mode)
@@ -156,7 +161,21 @@ def restore(
             " then run the playbook again.",
             details={"stopped": stopped, "changed": changed},
         )
-    return {**result, "deregistration_delays": delayed, "stopped": stopped, "changed": changed, "done": wanted.done}
+    said = " ".join(filter(None, (wanted.done, _released(found, wanted))))
+    return {**result, "deregistration_delays": delayed, "stopped": stopped, "changed": changed, "done": said}
+
+
+def _released(found: Mapping[str, Any], wanted: Restoration) -> str:
+    """What the service has otherwise than the run had found it, and what that means; empty where it has not."""
+    now = short_id(str(found.get("taskDefinition")))
+    earlier = wanted.task_definition and short_id(wanted.task_definition)
+    if not earlier or now == earlier:
+        return ""
+    return (
+        f"It has {now} now, and had {earlier} before the release, whose end nobody has seen: look at it"
+        " (playbooks/diagnose.yml), and run the unlock again, which finishes it. To go back, unless a newer Qdrant has"
+        f" opened the store, run it with -e qdrant_unlock_task_definition={earlier}."
+    )
 
 
 def _lengthen_drain(

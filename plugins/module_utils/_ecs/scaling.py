@@ -33,6 +33,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services impo
     task_view,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.states import service_line, task_lines
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets import group_name
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import (
     census,
     describe,
@@ -397,6 +398,34 @@ class _Scaling:
             self.hold = Expected({key: value for key, value in tags.items() if key.startswith(CLAIM_PREFIX)})
         self.result.update(changed=True, claimed=True, tags_written=dict(tags))
 
+    def require_as_found(self, arn: str, tags: Mapping[str, str], expected: Expected) -> None:
+        """What was noted before the claim is what will be put back: if it was changed until the claim stood, the claim
+        is withdrawn, or somebody's change would be undone without a word. Raises OperationFailed."""
+        if self.check_mode:
+            return
+        wrong = []
+        if expected.autoscaling is not None:
+            self.state = scaling_state.read_state(self.aws, cluster=self.cluster, service=self.service)
+            if self.state != expected.autoscaling:
+                wrong.append("its autoscaling is not as it was found")
+        for group, seconds in expected.delays.items():
+            now = read_delay(self.aws, arn=group)
+            if now != seconds:
+                wrong.append(f"the deregistration delay of {group_name(group)} is {now} s, not {seconds} s any more")
+        if not wrong:
+            return
+        try:
+            services.remove_tags(self.aws, cluster=self.cluster, service=self.service, arn=arn, keys=list(tags))
+            self.result.update(changed=False, claimed=False, tags_written={})
+        except OperationFailed:
+            # The next run, or the end of this one, removes them.
+            self.result["claimed"] = True
+        raise OperationFailed(
+            f"Could not change service {self.service} in cluster {self.cluster}: {'; '.join(wrong)}. Somebody else"
+            " changed it meanwhile, so it was left as it is. Run this again, once they are done.",
+            details={"unexpected": wrong},
+        )
+
     def write_tags(self, arn: str, tags: Mapping[str, str]) -> None:
         if not tags:
             return
@@ -563,6 +592,7 @@ def scale(  # noqa: PLR0913  each is one thing that a caller may ask for, by nam
         delays = list(differing_delays(aws, deregistration_delays or {}))
         if any(key.startswith(CLAIM_PREFIX) for key in written):
             steps.claim(found, written, takes_over)
+            steps.require_as_found(arn, written, expected or Expected())
         else:
             steps.write_tags(arn, written)
         steps.shorten_drain(delays)

@@ -293,10 +293,16 @@ def remove_tags(aws: Aws, *, cluster: str, service: str, arn: str, keys: Iterabl
 
 @dataclass(frozen=True)
 class Expected:
-    """What a caller had found out, or written, before it decided: if it is no longer so, somebody else is at work."""
+    """What a caller had found out, or written, before it decided: if it is no longer so, somebody else is at work.
+
+    `autoscaling` and `delays` (seconds by target group) are not the service's own: whoever claims it compares them.
+    """
 
     tags: Mapping[str, str] = field(default_factory=dict)
     desired_count: int | None = None
+    task_definition: str | None = None
+    autoscaling: Mapping[str, Any] | None = None
+    delays: Mapping[str, int] = field(default_factory=dict)
 
     def differences(self, found: Mapping[str, Any]) -> list[str]:
         """What is otherwise in a service, as DescribeServices gives it: one clause each, with who claims it now."""
@@ -308,6 +314,10 @@ class Expected:
         ]
         if self.desired_count is not None and found.get("desiredCount") != self.desired_count:
             wrong.append(f"its desired count is {found.get('desiredCount')}, expected {self.desired_count}")
+        there = {str((primary_deployment(found) or found).get("taskDefinition")), str(found.get("taskDefinition"))}
+        if self.task_definition is not None and self.task_definition not in there:
+            names = [arn.rsplit("/", 1)[-1] for arn in (*sorted(there), self.task_definition)]
+            wrong.append(f"its task definition is {names[0]}, expected {names[-1]}")
         if wrong:
             wrong += [f"it is claimed by {claim.who}" for claim in claims_in(current) if claim.key not in self.tags]
         return wrong

@@ -142,6 +142,20 @@ class _Work:
             )
         return found
 
+    def _still_free(self) -> None:
+        """Raises OperationFailed if an unlock has claimed the service while it was written to: it may have read before
+        the write what it puts back in the end."""
+        if self._check_mode:
+            return
+        claims = claims_in(tags_of(find_service(self._aws, cluster=self._cluster, service=self._service)))
+        if claims:
+            raise OperationFailed(
+                f"{'; '.join(self.changes)}: that was set for {self._name}, but at the same moment an unlock has"
+                f" claimed it ({claims[0].who}), and may put back in the end what it had found before. Wait for its"
+                " end, then run this again.",
+                details={"claimed_by": [claim.id for claim in claims]},
+            )
+
     def _note(self, changes: Iterable[str], after: Mapping[str, Any]) -> None:
         self.changes += changes
         self.after.update(after)
@@ -202,6 +216,7 @@ class _Work:
                 write_delay(self._aws, arn=arn, seconds=seconds)
             self.after["deregistration_delays"][arn] = seconds
             self._note([f"deregistration delay of {group_name(arn)} {before} -> {seconds}"], {})
+            self._still_free()
 
     def scaling(self) -> None:
         if not self._wanted.bounded:
@@ -226,6 +241,7 @@ class _Work:
         self._note(
             (f"{name} {state[name]} -> {wanted[name]}" for name in names), {name: wanted[name] for name in names}
         )
+        self._still_free()
 
     def _require_within(self, wanted: Mapping[str, Any]) -> None:
         """Raises OperationFailed if AWS would move the desired count into the bounds (facts.md C.8)."""

@@ -119,6 +119,10 @@ class Restoring:
                 continue
             if name not in listed:
                 faults.append(f"{name!r} is an alias there: a collection of that name can't be made beside it.")
+            elif there["status"] == "red" and not self.overwrite:
+                faults.append(
+                    f"The collection {name!r} is there and is red: it is broken, and nobody can say what it holds."
+                )
             elif there["points_count"] and not self.overwrite:
                 faults.append(
                     f"The collection {name!r} is there with {counted(there['points_count'], 'point')}, and the "

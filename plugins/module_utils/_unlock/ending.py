@@ -197,8 +197,8 @@ def _restored_sentence(facts: Facts) -> str:
     quiesce = facts.quiesce
     if facts.restore_failure:
         return (
-            f"Restoring failed too: {facts.restore_failure.get('msg')} Run this again: the tags on the service say"
-            f" where it was (desired count {count})."
+            f"Restoring failed too: {facts.restore_failure.get('msg')} The service may still be stopped. Run this"
+            f" again: the tags on the service say where it was (desired count {count})."
         )
     if facts.left_stopped:
         why = "" if (facts.retreat or {}).get("action") == "stop" else ", as qdrant_unlock_on_failure says"

@@ -496,6 +496,9 @@ def make_plan(
 
     # The verification has three steps of its time-out each, and a cleaner may need its stop time-out.
     lease = sum(timeouts.values()) + 2 * timeouts["verify"] + held_timeout + _LEASE_MARGIN
+    if bring:
+        # Going back from a release that fails is a stop, a deployment and a count once more.
+        lease += timeouts["quiesce"] + timeouts["redeploy"] + timeouts["verify"]
     own = new_claim(claim_id=claim_id, owner=owner, now=now, lease_seconds=lease)
     plan: dict[str, Any] = {
         "refusals": refusals,

@@ -87,6 +87,7 @@ def plan_release(
         "noted": name == unfinished_release(tags, key=keys[0]) and not register,
         "previous": previous,
         "changes": list(prepared["prepared"]["changes"]),
+        "leaves_aside": prepared["prepared"].get("newer_task_definition"),
         "way_back": image == _SAME,
         "tags": {keys[0]: name, keys[1]: f"{previous} {image or _OTHER}"},
     }
@@ -95,7 +96,13 @@ def plan_release(
 def release_notes(
     release: Mapping[str, Any] | None, tags: Mapping[str, str], *, keys: tuple[str, str], only_tidy: bool, name: str
 ) -> Iterable[str]:
-    """What there is to say of a release that an unfinished run has written down."""
+    """What there is to say of a release: what it leaves aside, and what an unfinished run has written down."""
+    if release and release.get("leaves_aside"):
+        yield (
+            f"The release is made from what {name} runs now. Its family has the newer revision"
+            f" {release['leaves_aside']}, which is not in it (qdrant_prevent leaves one like that for the next"
+            f" deployment): to release that, pass -e qdrant_unlock_task_definition={release['leaves_aside']} as well."
+        )
     kept = unfinished_release(tags, key=keys[0])
     if kept is None:
         return
@@ -176,7 +183,12 @@ def _has_run(deployment: Mapping[str, Any]) -> bool:
 
 
 def retreat(
-    release: Mapping[str, Any], *, current: str, deployment: Mapping[str, Any] | None, completed: bool
+    release: Mapping[str, Any],
+    *,
+    current: str,
+    deployment: Mapping[str, Any] | None,
+    completed: bool,
+    stopped_before: bool = False,
 ) -> dict[str, str]:
     """What a failed run does with its release: `action`, and the sentence that `said` tells.
 
@@ -190,6 +202,8 @@ def retreat(
     if there == previous:
         if name == previous:
             return {"action": "none", "said": f"The service has {previous}, as it was to have."}
+        if (deployment or {}).get("deployment"):
+            return {"action": "none", "said": _taken_back(release, deployment or {})}
         return {
             "action": "none",
             "said": f"The release of {name} did not happen: the service has {previous}, as before.",
@@ -200,10 +214,23 @@ def retreat(
         f"It was not taken back to {previous}: the Qdrant of {there} may have opened the store, and an older one may"
         f" not read what it wrote. If you know that it does, {word}."
     )
-    if completed:
+    if completed and not stopped_before:
         return {"action": "stay", "said": f"The service goes on running {there}. {why}"}
     return {
         "action": "stop",
         "said": f"{why} To go on with a release that is put right, name it in qdrant_unlock_task_definition or"
         " qdrant_unlock_images.",
     }
+
+
+def _taken_back(release: Mapping[str, Any], deployment: Mapping[str, Any]) -> str:
+    """The release was started, and somebody else has gone back from it: the circuit breaker of ECS, for one."""
+    name, previous = release["name"], release["previous"]
+    said = f"The release of {name} failed, and the service has {previous} again: ECS, or somebody else, took it back."
+    if release.get("way_back") or not _has_run(deployment):
+        return said
+    return (
+        f"{said} The Qdrant of {name} may have opened the store before, and an older one may not read what it wrote:"
+        f" look at its log, and count the points, before you rely on it. To go forward again, release {name} once more"
+        " when it is put right."
+    )

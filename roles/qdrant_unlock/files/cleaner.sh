@@ -375,7 +375,9 @@ started=$(date +%s)
         # The text comes through the environment here as well: find would replace any {} in an argument.
         find "$CLEANER_START" -xdev "$@" -exec sh -c 'eval "$CLEANER_SCRIPT"' judge {} + 2>&1 >&4
         ended=$?
-        kill "$ticker"
+        # By what cannot be lost: a shell that was forked a moment ago may swallow any other signal, and then would be
+        # awaited for ever.
+        kill -KILL "$ticker"
         wait "$ticker"
         printf 'find ended with %s\n' "$ended" >&4
     } 2>/dev/null | {

@@ -27,6 +27,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_service_rest
 from sandbox import world as names
 
 ROLE = ROOT / "roles" / "qdrant_unlock"
+PREVENT = ROOT / "roles" / "qdrant_prevent"
 # Linux's pids end below 2 ** 22.
 _NO_PID = 5_000_000
 
@@ -71,6 +72,17 @@ class Controller:
         } | {f"qdrant_unlock_{key}": value for key, value in variables.items()}
         background = self._join if self.watched and self.operators.many else None
         return Role(ROLE, given, clock=self.clock, step=self._step, background=background, check=check).play(entry)
+
+    def prevent(self, *, check: bool = False, **variables: Any) -> Played:
+        """One run of qdrant_prevent by this operator, with the unlock's inventory."""
+        given = {
+            "env": "virtual",
+            "qdrant_unlock_aws": {key: value for key, value in CONNECTION.items() if key != "region"},
+            "qdrant_unlock_region": CONNECTION["region"],
+            "qdrant_unlock_cluster": names.CLUSTER,
+            "qdrant_unlock_service": names.SERVICE,
+        } | {f"qdrant_prevent_{key}": value for key, value in variables.items()}
+        return Role(PREVENT, given, clock=self.clock, step=self._step, check=check).play()
 
     def calls(self) -> list[dict[str, Any]]:
         """Every call that was made since the log was emptied."""

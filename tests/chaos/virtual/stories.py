@@ -56,6 +56,26 @@ class Story:
     impatient: bool = False
     watched: bool = False
 
+    @property
+    def prevents(self) -> bool:
+        return any(given.get("work") == "prevent" for given in self.options)
+
+    @property
+    def releases(self) -> list[dict[str, str]]:
+        """The images that are to be released."""
+        return [given["images"] for given in self.options if given.get("images")]
+
+    @property
+    def breaks(self) -> bool:
+        """Whether an image is to be released that cannot be pulled."""
+        return any(image.endswith(":missing") for images in self.releases for image in images.values())
+
+    @property
+    def undisputed(self) -> bool:
+        """Whether only one operator changes anything: what he is told in the end must be so then."""
+        foreign = any(trouble.kind in ("pipeline", "lose_host") for trouble in self.troubles)
+        return len(self.options) == 1 and not self.autoscaler and not foreign
+
     def build(self, world: VirtualWorld) -> None:
         """The world as it is when the first operator comes."""
         more: dict[str, Any] = {"propagateTags": "SERVICE"} if self.propagate else {}
@@ -83,7 +103,7 @@ def draw(seed: int) -> Story:
         scaling=scaling,
         autoscaler=scaling is not None and dice.random() < 0.3,
         propagate=dice.random() < 0.3,
-        options=tuple(_options(dice) for _turn in range(dice.choice((1, 1, 2)))),
+        options=_works(dice),
         troubles=tuple(_trouble(dice) for _turn in range(dice.choice((0, 1, 1, 2, 3)))),
         faults=tuple(_fault(dice) for _turn in range(dice.choice((0, 0, 0, 1, 2)))),
         impatient=dice.random() < 0.3,
@@ -99,6 +119,46 @@ def _scaling(dice: random.Random, state: str) -> tuple[int, int, tuple[bool, boo
         return dice.choice(((0, 2, (False, False, False)), (1, 3, (True, True, True)), (0, 1, (True, False, False))))
     switches = (dice.random() < 0.3, dice.random() < 0.3, dice.random() < 0.3)
     return dice.choice((0, 1)), dice.choice((1, 2, 4)), switches
+
+
+def _works(dice: random.Random) -> tuple[dict[str, Any], ...]:
+    """What the operators do. Half of the stories are of unlocks alone; a stop is mostly followed by something."""
+    match dice.choice(("unlock", "unlock", "unlock", "release", "stop", "prevent")):
+        case "release":
+            works = [_release(dice)]
+        case "stop":
+            following = dice.choice(("start", "start", "unlock", "stop", "release"))
+            works = [{**_options(dice), "work": "stop"}]
+            if following == "release":
+                works.append(_release(dice))
+            else:
+                works.append({**_options(dice), "work": following})
+            if dice.random() < 0.3:
+                works[0]["images"] = _images(dice)
+        case "prevent":
+            works = [{"work": "prevent", "deploy": dice.random() < 0.3}, dice.choice((_options, _release))(dice)]
+            dice.shuffle(works)
+        case _:
+            works = [_options(dice)]
+    if dice.random() < 0.25:
+        works.append(dice.choice((_options, _options, _release))(dice))
+    for work in works[1:]:
+        # At the same moment, in the middle of it, or when it may be over.
+        work["after"] = dice.choice((0, 0, 1, 7, 40, 90, 400))
+    if dice.random() < 0.05:
+        works[0]["check"] = True
+    return tuple(works)
+
+
+def _images(dice: random.Random) -> dict[str, str]:
+    return dice.choice(
+        ({"fastapi": "wwhd/backend:2"}, {"fastapi": "wwhd/backend:2"}, {"qdrant": "qdrant/qdrant:v1.8.0"},
+         {"qdrant": "qdrant/qdrant:missing"}, {"fastapi": "wwhd/backend:missing"})
+    )  # fmt: skip
+
+
+def _release(dice: random.Random) -> dict[str, Any]:
+    return {**_options(dice), "images": _images(dice)}
 
 
 def _options(dice: random.Random) -> dict[str, Any]:

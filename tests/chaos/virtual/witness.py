@@ -13,9 +13,14 @@ from chaos.virtual.files import fingerprint, may_be_removed
 from chaos.virtual.locks import Locks
 
 from sandbox.clock import Clock
+from sandbox.runtime.images import resolve
 
 # A look at the service right before RunTask cannot see what is younger than this.
 UNSEEN_SECONDS = 5.0
+
+
+def _version(container: StoreContainer) -> tuple[int, ...]:
+    return tuple(int(part) for part in resolve(container.spec.image).version.split("."))
 
 
 @dataclass
@@ -33,6 +38,8 @@ class Witness:
     cleaners: int = 0
     stores: int = 0
     foreign_overlaps: int = 0
+    downgrade_meant: bool = False
+    _stores: list[StoreContainer] = field(default_factory=list)
 
     def note(self, sentence: str) -> None:
         text = f"at {self.clock.now():.1f} s: {sentence}"
@@ -42,6 +49,10 @@ class Witness:
     def store_started(self, container: StoreContainer) -> None:
         assert self.runtime is not None
         self.stores += 1
+        newest = max((_version(one) for one in self._stores if one.locks), default=())
+        if _version(container) < newest and not self.downgrade_meant:
+            self.note(f"a Qdrant {container.spec.image} was started on a store that a newer one had opened")
+        self._stores.append(container)
         others = [one for one in self.runtime.stores() if one.folder == container.folder and one.locks]
         cleaners = [one for one in self.runtime.cleaners() if one.folder == container.folder and not one.inspects]
         if others and self.operator_acts:

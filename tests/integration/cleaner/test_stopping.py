@@ -173,3 +173,14 @@ def test_the_code_is_the_one_that_is_told_however_many_signals_come(cleaner: Cle
                 process.send_signal(signal.SIGTERM)
                 time.sleep(STEP / 100)
         assert process.returncode == code
+
+
+def test_a_search_that_is_over_at_once_is_not_held_up_by_who_tells_of_it(cleaner: Cleaner, store: Path) -> None:
+    """dash and BusyBox lose a signal that comes between a fork and the child's first step; a busy machine shows it."""
+    teller = 'progress "$searcher" >&4 &'
+    text = SCRIPT.read_text()
+    assert text.count(teller) == 1
+    deaf = text.replace(teller, """{ trap '' TERM INT HUP; progress "$searcher"; } >&4 &""")
+    run = cleaner(store, script=deaf)
+    run.check()
+    assert run.summary["removed"] == 2

@@ -166,6 +166,8 @@ def test_stopping_and_starting_are_parts_of_a_run() -> None:
 
 RAN = {"outcome": "failed_tasks", "failures": [{"containers": [{"name": "qdrant", "exit_code": 101}]}]}
 NEVER = {"outcome": "failed_tasks", "failures": [{"containers": [{"name": "qdrant", "last_status": "STOPPED"}]}]}
+# The circuit breaker of ECS has gone back by itself.
+ROLLED_BACK = {**RAN, "deployment": {"id": "ecs-svc/2"}}
 UP = {"outcome": "completed", "tasks": [{"started_at": "x", "containers": []}]}
 
 
@@ -173,6 +175,9 @@ UP = {"outcome": "completed", "tasks": [{"started_at": "x", "containers": []}]}
     ("current", "way_back", "deployment", "action", "told"),
     [
         ("backend:7", False, {}, "none", "The release of backend:8 did not happen"),
+        ("backend:7", True, {**RAN, "deployment": {}}, "none", "did not happen"),
+        ("backend:7", True, ROLLED_BACK, "none", "the service has backend:7 again"),
+        ("backend:7", False, ROLLED_BACK, "none", "an older one may not read what it wrote: look at its log"),
         ("backend:8", True, RAN, "back", "goes back from backend:8 to backend:7"),
         ("backend:8", True, UP, "back", "goes back"),
         ("backend:8", False, NEVER, "back", "goes back"),
@@ -191,6 +196,20 @@ def test_there_is_a_way_back_only_where_it_cannot_cost_the_data(
     found = decide(release, info=info_now, deployment=deployment)
     assert found["action"] == action
     assert told in found["said"]
+
+
+def test_the_claim_of_a_release_lasts_for_the_way_back_as_well() -> None:
+    release, plain = plan(running(7), prepared(8), **ASKED), plan(running(7), None)
+    assert release["go"]
+    again = sum(release["timeouts"][name] for name in ("quiesce", "redeploy", "verify"))
+    assert release["lease_seconds"] == plain["lease_seconds"] + again
+
+
+def test_a_service_that_was_found_stopped_is_not_said_to_go_on_running() -> None:
+    release = {"name": "backend:8", "previous": "backend:7", "way_back": False}
+    found = retreat(release, current="backend:8", deployment=UP, completed=True, stopped_before=True)
+    assert found["action"] == "stop"
+    assert "goes on running" not in found["said"]
 
 
 def test_a_run_that_went_back_by_word_says_what_it_has() -> None:

@@ -188,7 +188,10 @@ def test_held_locks_fail_with_their_names_and_the_way_on() -> None:
     ("changes", "said"),
     [
         ({"left_stopped": True}, "left stopped (desired count 0)"),
-        ({"restore_failure": {"msg": "denied."}}, "Restoring failed too: denied. Run this again"),
+        (
+            {"restore_failure": {"msg": "denied."}},
+            "Restoring failed too: denied. The service may still be stopped.",
+        ),
         ({"restore": {"skipped": True}}, "Nothing had been changed."),
         ({"phases": {"quiesce": [{"failed": True, "claimed": False}]}}, "Nothing had been changed."),
         ({"phases": {"quiesce": [{"failed": True, "claimed": False, "changed": True}]}}, "Nothing but a tag was left"),

@@ -91,6 +91,13 @@ def test_an_empty_collection_is_no_loss(saved: Path) -> None:
     assert not put_back(new, saved).failed
 
 
+def test_a_broken_collection_is_not_taken_for_an_empty_one(saved: Path) -> None:
+    new = store(collections={"documents": {}}, status="red")
+    refused = put_back(new, saved)
+    assert "it is broken, and nobody can say what it holds" in refused.msg
+    assert uploads(new) == []
+
+
 def test_a_file_that_was_damaged_changes_nothing(saved: Path) -> None:
     path = saved / "documents.snapshot"
     content = path.read_bytes()
