@@ -140,7 +140,7 @@ def test_a_count_that_somebody_raises_stops_the_run(operator: Operator, sandbox:
     ecs = sandbox.boto3("ecs")
 
     def raise_count() -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not any(call["operation"] == "RunTask" for call in sandbox.calls()):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -162,7 +162,7 @@ def test_the_service_does_not_start_beside_a_cleaner_that_lives(operator: Operat
     sandbox.break_("stale-lock", lease_real=120.0)
 
     def blind() -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not any(call["operation"] == "RunTask" for call in sandbox.calls()):
             assert time.monotonic() < deadline
             time.sleep(0.05)
