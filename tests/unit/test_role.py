@@ -56,7 +56,7 @@ def test_the_end_of_the_cleaners_report_is_what_the_wait_looks_for() -> None:
 
 def test_the_table_of_contents_names_each_phase_in_its_order() -> None:
     text = (ROLE / "tasks" / "main.yml").read_text()
-    named = re.findall(r"import_tasks: (\w+)\.yml", text)
+    named = re.findall(r"(?:import|include)_tasks: (\w+)\.yml", text)
     assert named == ["preflight", "quiesce", "guard", "clean", "redeploy", "verify", "restore", "report"]
 
 
