@@ -26,10 +26,10 @@ from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError
-from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import PLACE
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._forked import ForkedAction
 
 __all__ = ["Curtain", "Listener", "ProgressAction", "Said", "held_back", "is_aside", "read_line", "readable"]
 
@@ -216,7 +216,7 @@ class _Shown:
         Display().display(said.shown(self._host), stderr=self._aside)
 
 
-class ProgressAction(NormalAction):
+class ProgressAction(ForkedAction):
     """Runs the module of its own name as Ansible runs any, and shows what it says meanwhile."""
 
     def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:

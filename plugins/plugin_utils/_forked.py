@@ -1,0 +1,275 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a module of this collection in a fork of Ansible's worker, where its own way would start an interpreter.
+
+Private to wwhd.qdrant_ops. Ansible packs a module with all that it imports, and starts a Python that unpacks, compiles and
+imports it, with boto3, again for each task: half a second of processor time. Here all of that was imported once, by the
+process that forks the workers. The module still has a process of its own, a child of the worker and in its group, as if
+it had been started anew: with default signal handlers, no open file but its standard streams, and its own arguments by
+Ansible's encoding; Ansible itself reads its output.
+
+Only where that makes no difference (`reason_against`); everywhere else Ansible's own way is gone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ansible import constants
+from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
+from ansible.plugins.action.normal import ActionModule as NormalAction
+from ansible.release import __version__ as ansible_version
+from ansible.utils.display import Display
+
+__all__ = ["ForkedAction", "Order", "reason_against", "run_forked", "same_python"]
+
+# The operator's environment may say `off`.
+SETTING = "QDRANT_OPS_FORK"
+# What is used of Ansible here is not its public interface: in a version that was not tried, its own way is gone.
+_TRIED = ("2.17", "2.18", "2.19")
+_PROFILE = "legacy"
+_LOCAL = ("local", "ansible.builtin.local")
+# Whatever our modules import; read once by Ansible's main process, which looks an action up before it forks a worker.
+_IMPORTED = (
+    "boto3",
+    "botocore.client",
+    "ansible.module_utils.urls",
+    "ansible_collections.amazon.aws.plugins.module_utils.modules",
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a module's process needs: its module's full name, its arguments as Ansible encodes them, its environment and
+    its working directory."""
+
+    module: str
+    arguments: bytes
+    environment: Mapping[str, str]
+    folder: str
+
+
+def warm(action: str) -> None:
+    """Import the module of an action plugin, given by the plugin's `__name__`, and what all of them need."""
+    if os.environ.get(SETTING, "").lower() == "off":
+        return
+    for name in (*_IMPORTED, _module_of(action)):
+        # Whatever is lacking here is told by the module itself, when it runs.
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+
+
+def _module_of(action: str) -> str:
+    return action.replace(".plugins.action.", ".plugins.modules.")
+
+
+def same_python(interpreter: str) -> bool:
+    """Whether a path of an interpreter is the one that runs here, in the same environment: its folder tells that."""
+    mine, theirs = Path(sys.executable), Path(interpreter)
+    try:
+        return theirs.samefile(mine) and theirs.parent.resolve() == mine.parent.resolve()
+    except OSError:
+        return False
+
+
+def reason_against(
+    *, transport: str, interpreter: str | None, task: Any, become: bool, environment: Mapping[str, str] = os.environ
+) -> str | None:
+    """Why a task's module cannot be run in a fork; None where it can."""
+    if environment.get(SETTING, "").lower() == "off":
+        return f"{SETTING} is off"
+    if ".".join(ansible_version.split(".")[:2]) not in _TRIED or sys.platform != "linux":
+        return f"it was not tried with ansible-core {ansible_version} on {sys.platform}"
+    if transport not in _LOCAL or task.delegate_to:
+        return "it does not run on this machine"
+    if become:
+        return "it becomes another user"
+    if task.async_val:
+        return "it is asynchronous"
+    if constants.DEFAULT_KEEP_REMOTE_FILES:
+        return "its files are to be kept"
+    if interpreter is None or not same_python(interpreter):
+        return f"its interpreter is {interpreter or 'to be discovered'}"
+    return None
+
+
+class ForkedAction(NormalAction):
+    """Runs the module of its own name, in a fork if that makes no difference."""
+
+    _forks = False
+    _order: Order | None = None
+
+    def _execute_module(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        against = reason_against(
+            transport=str(self._connection.transport),
+            interpreter=self._interpreter(kwargs.get("task_vars") or {}),
+            task=self._task,
+            become=bool(self._connection.become),
+        )
+        self._forks = not against and not args and not kwargs.get("module_name")
+        if against:
+            Display().vvv(f"Not run in a fork: {against}")
+        try:
+            result: dict[str, Any] = super()._execute_module(*args, **kwargs)
+            return result
+        finally:
+            self._forks, self._order = False, None
+
+    def _interpreter(self, task_vars: Mapping[str, Any]) -> str | None:
+        """The path of the interpreter, as far as somebody has named one."""
+        named = task_vars.get("ansible_python_interpreter") or constants.config.get_config_value(
+            "INTERPRETER_PYTHON", variables=dict(task_vars)
+        )
+        path = str(self._templar.template(named) if named else "")
+        return path if path.startswith("/") else None
+
+    def _is_pipelining_enabled(self, module_style: str, wrap_async: bool = False) -> bool:
+        return self._forks or bool(super()._is_pipelining_enabled(module_style, wrap_async))
+
+    def _configure_module(self, module_name: str, module_args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Any:
+        if not self._forks:
+            return super()._configure_module(module_name, module_args, task_vars)
+        environment: dict[str, Any] = {}
+        self._compute_environment_string(environment)
+        self._order = Order(
+            _module_of(type(self).__module__),
+            _encoded(module_args),
+            {name: str(value) for name, value in environment.items()},
+            str(self._loader.get_basedir()),
+        )
+        return _built(self._order.module)
+
+    def _low_level_execute_command(self, cmd: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        order, self._order = self._order, None
+        if order is None:
+            result: dict[str, Any] = super()._low_level_execute_command(cmd, *args, **kwargs)
+            return result
+        code, out, err = run_forked(order)
+        return {"rc": code, "stdout": out, "stdout_lines": out.splitlines(),
+                "stderr": err, "stderr_lines": err.splitlines()}  # fmt: skip
+
+
+def _encoded(module_args: Mapping[str, Any]) -> bytes:
+    given = {"ANSIBLE_MODULE_ARGS": module_args}
+    try:
+        from ansible.module_utils.common.json import Direction, get_module_encoder  # noqa: PLC0415  from 2.19 on
+    except ImportError:
+        from ansible.parsing.ajson import AnsibleJSONEncoder  # noqa: PLC0415  up to 2.18
+
+        return json.dumps(given, cls=AnsibleJSONEncoder, vault_to_text=True).encode()
+    return json.dumps(given, cls=get_module_encoder(_PROFILE, Direction.CONTROLLER_TO_MODULE)).encode()
+
+
+def _built(module: str) -> Any:
+    """What Ansible's `_configure_module` returns, without a packed module in it."""
+    shebang = f"#!{sys.executable}"
+    try:
+        from ansible.executor.module_common import _BuiltModule  # noqa: PLC0415  from 2.19 on
+    except ImportError:
+        return "new", shebang, b"", module
+    return (
+        _BuiltModule(b_module_data=b"", module_style="new", shebang=shebang, serialization_profile=_PROFILE),
+        module,
+    )
+
+
+def run_forked(order: Order) -> tuple[int, str, str]:
+    """The module's exit code, output and errors."""
+    out, err = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        _be_module(order, out[1], err[1])
+    os.close(out[1])
+    os.close(err[1])
+    texts = {out[0]: bytearray(), err[0]: bytearray()}
+    with selectors.DefaultSelector() as selector:
+        for descriptor in texts:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _events in selector.select():
+                block = os.read(key.fd, 1 << 16)
+                texts[key.fd] += block
+                if not block:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+    _pid, status = os.waitpid(child, 0)
+    said, complained = (bytes(texts[end]).decode(errors="replace") for end in (out[0], err[0]))
+    return os.waitstatus_to_exitcode(status), said, complained
+
+
+def _be_module(order: Order, out: int, err: int) -> NoReturn:
+    """The child, from the fork to its end."""
+    code = 1
+    try:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _leave_files(out, err)
+        sys.stdin, sys.stdout, sys.stderr = (
+            os.fdopen(number, mode, closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+        )
+        # What Ansible's processes do at their ends, such as removing their folder, is not this one's to do.
+        atexit._clear()
+        os.chdir(order.folder)
+        os.environ.update(order.environment)
+        code = _call(order)
+    except BaseException:  # noqa: BLE001  KeyboardInterrupt included: an interpreter prints it and ends with 1
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(BaseException):
+            atexit._run_exitfuncs()
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _leave_files(out: int, err: int) -> None:
+    """Let go of whatever the worker has open: who waits for the end of its pipes must not wait for a module.
+
+    Each is replaced, not closed: an object here that closes its number later must not close one that is ours by then.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for source, target in ((nothing, 0), (out, 1), (err, 2)):
+        os.dup2(source, target)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != nothing:  # noqa: PLR2004  the standard streams
+            # The folder's own descriptor is among them, and has gone by now.
+            with contextlib.suppress(OSError):
+                os.fstat(int(name))
+                os.dup2(nothing, int(name), inheritable=False)
+
+
+def _call(order: Order) -> int:
+    # A module's own process is no controller: there, warnings are part of the result and not the terminal's.
+    with contextlib.suppress(ImportError):
+        from ansible.module_utils import _internal  # noqa: PLC0415  from 2.19 on
+
+        _internal.is_controller = False
+    for kept in ("_global_warnings", "_global_deprecations"):
+        getattr(warnings, kept, {}).clear()
+    basic._ANSIBLE_ARGS = order.arguments
+    basic._ANSIBLE_PROFILE = _PROFILE
+    # runpy warns of a module that is there already.
+    sys.modules.pop(order.module, None)
+    known = {"_module_fqn": order.module, "_modlib_path": ""}
+    try:
+        runpy.run_module(order.module, init_globals=known, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
