@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._forked import warm
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._forked import AWS, warm
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._progress import ProgressAction
 
-warm(__name__)
+warm(__name__, AWS)
 
 
 class ActionModule(ProgressAction):

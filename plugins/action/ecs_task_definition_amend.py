@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._forked import ForkedAction, warm
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._forked import AWS, ForkedAction, warm
 
-warm(__name__)
+warm(__name__, AWS)
 
 
 class ActionModule(ForkedAction):

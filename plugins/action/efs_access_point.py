@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._forked import ForkedAction, warm
 
-warm(__name__)
+warm(__name__, ("ecs", "efs"))
 
 
 class ActionModule(ForkedAction):

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a module of this collection in a fork of Ansible's worker, where its own way would start an interpreter.
 
-Private to wwhd.qdrant_ops. Ansible packs a module with all that it imports, and starts a Python that unpacks, compiles and
-imports it, with boto3, again for each task: half a second of processor time. Here all of that was imported once, by the
-process that forks the workers. The module still has a process of its own, a child of the worker and in its group, as if
-it had been started anew: with default signal handlers, no open file but its standard streams, and its own arguments by
-Ansible's encoding; Ansible itself reads its output.
+Private to wwhd.qdrant_ops. Ansible packs a module with all that it imports, and starts a Python that unpacks, compiles
+and imports it, with boto3, again for each task: half a second of processor time. Here all of that was imported once, by
+the process that forks the workers. The module still has a process of its own, a child of the worker and in its group,
+as if it had been started anew: with default signal handlers, no open file but its standard streams, and its arguments
+by Ansible's encoding; Ansible itself reads its output.
 
 Only where that makes no difference (`reason_against`); everywhere else Ansible's own way is gone.
 """
@@ -24,7 +24,7 @@ import selectors
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,7 +36,7 @@ from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.release import __version__ as ansible_version
 from ansible.utils.display import Display
 
-__all__ = ["ForkedAction", "Order", "reason_against", "run_forked", "same_python"]
+__all__ = ["AWS", "ForkedAction", "Order", "reason_against", "run_forked", "same_python", "warm"]
 
 # The operator's environment may say `off`.
 SETTING = "QDRANT_OPS_FORK"
@@ -44,13 +44,7 @@ SETTING = "QDRANT_OPS_FORK"
 _TRIED = ("2.17", "2.18", "2.19")
 _PROFILE = "legacy"
 _LOCAL = ("local", "ansible.builtin.local")
-# Whatever our modules import; read once by Ansible's main process, which looks an action up before it forks a worker.
-_IMPORTED = (
-    "boto3",
-    "botocore.client",
-    "ansible.module_utils.urls",
-    "ansible_collections.amazon.aws.plugins.module_utils.modules",
-)
+AWS = ("ecs", "logs", "elbv2", "application-autoscaling")
 
 
 @dataclass(frozen=True)
@@ -64,14 +58,52 @@ class Order:
     folder: str
 
 
-def warm(action: str) -> None:
-    """Import the module of an action plugin, given by the plugin's `__name__`, and what all of them need."""
+class _Models:
+    """botocore's descriptions of the services, megabytes of JSON, which each session would read again."""
+
+    def __init__(self) -> None:
+        self._loader: Any = None
+        self._read: set[str] = set()
+
+    def read(self, services: Iterable[str]) -> None:
+        import botocore.loaders  # noqa: PLC0415  it may be lacking, and only who has services needs it
+        import botocore.session  # noqa: PLC0415
+
+        self._loader = self._loader or botocore.loaders.Loader()
+        session = botocore.session.Session()
+        session.register_component("data_loader", self._loader)
+        for service in set(services) - self._read:
+            # A client reads all that one needs, and connects to nobody before its first call.
+            nobody = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+            session.create_client(service, region_name="us-east-1", **nobody)
+            self._read.add(service)
+
+    def share(self) -> None:
+        """From now on each session of this process reads what was read already. In a module's process only: others
+        than our modules are none of our business."""
+        if self._loader is None:
+            return
+        import botocore.session  # noqa: PLC0415
+
+        create, loader = botocore.session.create_loader, self._loader
+        botocore.session.create_loader = lambda path=None: loader if path is None else create(path)
+
+
+_models = _Models()
+
+
+def warm(action: str, services: Iterable[str] = ()) -> None:
+    """Import the module of an action plugin, given by the plugin's `__name__`, and read what its AWS services need.
+
+    Ansible's main process looks an action up before it forks a worker, and so does it once for all.
+    """
     if os.environ.get(SETTING, "").lower() == "off":
         return
-    for name in (*_IMPORTED, _module_of(action)):
-        # Whatever is lacking here is told by the module itself, when it runs.
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
+    # Whatever is lacking here is told by the module itself, when it runs.
+    with contextlib.suppress(Exception):
+        importlib.import_module(_module_of(action))
+        if services:
+            _models.read(services)
 
 
 def _module_of(action: str) -> str:
@@ -247,12 +279,12 @@ def _leave_files(out: int, err: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for source, target in ((nothing, 0), (out, 1), (err, 2)):
         os.dup2(source, target)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != nothing:  # noqa: PLR2004  the standard streams
+    for number in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if number > 2 and number != nothing:
             # The folder's own descriptor is among them, and has gone by now.
             with contextlib.suppress(OSError):
-                os.fstat(int(name))
-                os.dup2(nothing, int(name), inheritable=False)
+                os.fstat(number)
+                os.dup2(nothing, number, inheritable=False)
 
 
 def _call(order: Order) -> int:
@@ -263,6 +295,7 @@ def _call(order: Order) -> int:
         _internal.is_controller = False
     for kept in ("_global_warnings", "_global_deprecations"):
         getattr(warnings, kept, {}).clear()
+    _models.share()
     basic._ANSIBLE_ARGS = order.arguments
     basic._ANSIBLE_PROFILE = _PROFILE
     # runpy warns of a module that is there already.
