@@ -6,8 +6,8 @@
 `python -m chaos.playbook_zygote` reads one JSON order a line: {"arguments", "environment", "output", "mark"}. It
 answers {"pid"} when the child is there and waits for a line "go", and {"status"}, as waitpid has it, when it has ended.
 It is started with the word "ansible-playbook" among its arguments, so that a child's command line shows
-what it is. The playbook, the role, the workers and the modules' own code are the real ones; left out are the
-AnsiballZ zip of each of our modules and the start of an interpreter for it (see `playbook_modules`).
+what it is. The playbook, the role, the workers and the modules are the real ones, forked by the collection's own
+actions (plugin_utils/_forked.py).
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from chaos import playbook_modules, playbook_sleep
+from chaos import playbook_sleep
 
+MODULES = "ansible_collections.wwhd.qdrant_ops.plugins.modules"
 _PR_SET_CHILD_SUBREAPER = 36
 # As long as any mark, so that the child can write its own in this one's place.
 PLACEHOLDER = "CHAOS_RUN=" + "-" * 24
@@ -44,9 +45,9 @@ def warm(root: Path) -> None:
     shared = botocore.session.create_loader()
     botocore.session.create_loader = lambda search_path_string=None: shared
     loader.init_plugin_loader()
-    playbook_modules.install()
+    _hasten_workers()
     for path in sorted(root.glob("plugins/modules/*.py")):
-        importlib.import_module(f"{playbook_modules.MODULES}.{path.stem}")
+        importlib.import_module(f"{MODULES}.{path.stem}")
     for service in _SERVICES:
         boto3.client(service, region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
     boto3.DEFAULT_SESSION = None
@@ -54,6 +55,18 @@ def warm(root: Path) -> None:
                  loader.callback_loader, loader.filter_loader, loader.test_loader, loader.lookup_loader):  # fmt: skip
         list(kind.all(class_only=True))
     assert playbook.PlaybookCLI
+
+
+def _hasten_workers() -> None:
+    from ansible.executor.process.worker import WorkerProcess  # noqa: PLC0415  after time.sleep is wrapped
+
+    work = WorkerProcess.run
+
+    def run(self: Any) -> Any:
+        playbook_sleep.hasten()
+        return work(self)
+
+    WorkerProcess.run = run
 
 
 def write_mark(mark: str) -> None:
