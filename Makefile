@@ -57,8 +57,8 @@ bench-cleaner: setup ## the cleaner against the runbook's command on one large s
 	@$(PY) tools/bench_cleaner.py $(if $(FILES),--files $(FILES)) $(if $(LOCKS),--locks $(LOCKS)) \
 		$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SHELLS),--shells $(SHELLS))
 
-bench: setup ## this collection beside the runbook, other modules and bare boto3, at AWS's own speed (ROUNDS= SPEED=; 40 min)
-	@$(PY) tools/bench.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SPEED),--speed $(SPEED)) $(if $(KEEP),--keep $(KEEP))
+bench: setup ## this collection beside the runbook, other modules and bare boto3, at AWS's own speed (ROUNDS= SPEED= STATE=; 40 min)
+	@$(PY) tools/bench.py $(if $(STATE),--state $(STATE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SPEED),--speed $(SPEED)) $(if $(KEEP),--keep $(KEEP))
 
 bench-many: setup ## one run that unlocks many environments of one account (COUNTS="1 10 50" FORKS= SPEED=)
 	@$(PY) tools/bench_many.py $(COUNTS) $(if $(FORKS),--forks $(FORKS)) $(if $(SPEED),--speed $(SPEED))

@@ -118,6 +118,11 @@ class LoadBalancer:
         with self._lock:
             self._groups[arn].delay = seconds
 
+    def set_health_check(self, arn: str, check: HealthCheck) -> None:
+        """How the group's targets are checked from their next check on."""
+        with self._lock:
+            self._groups[arn].check = check
+
     def add_listener(self, target_group_arn: str) -> int:
         """Forward to the group from a new port of 127.0.0.1; the port."""
         with self._lock:
@@ -215,8 +220,8 @@ class LoadBalancer:
         ).start()
 
     def _check_until_stopped(self, group: _Group, target: _Target) -> None:
-        pause = max(group.check.interval / self._speed, _LEAST_INTERVAL)
         while not target.stop.is_set():
+            pause = max(group.check.interval / self._speed, _LEAST_INTERVAL)
             failure = self._failure_of(group.check, target.address)
             with self._lock:
                 if target.stop.is_set():

@@ -154,6 +154,21 @@ def test_a_task_that_fails_its_load_balancers_health_checks_is_replaced(world: A
     assert world.service("deaf")["deployments"][0]["failedTasks"] >= 1
 
 
+def test_a_health_check_that_is_changed_holds_for_targets_that_are_there(world: Any, sandbox: Any) -> None:
+    world.update(healthCheckGracePeriodSeconds=7200)
+    elb = sandbox.boto3("elbv2")
+    group = elb.describe_target_groups()["TargetGroups"][0]["TargetGroupArn"]
+
+    def states() -> list[str]:
+        found = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return [target["TargetHealth"]["State"] for target in found]
+
+    elb.modify_target_group(TargetGroupArn=group, HealthCheckPath="/absent")
+    world.until(lambda: states() == ["unhealthy"], "unhealthy")
+    elb.modify_target_group(TargetGroupArn=group, HealthCheckPath="/health")
+    world.until(lambda: states() == ["healthy"], "healthy again")
+
+
 @pytest.mark.sandbox_service("stopped")
 def test_scale_in_protection_keeps_a_task(world: Any) -> None:
     world.create_service("kept", world.register("kept", script=SLEEP))

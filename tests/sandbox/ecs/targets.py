@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from sandbox.cloud import Cloud
 from sandbox.ecs.model import Service, Task
-from sandbox.loadbalancer import LoadBalancer, TargetHealth
+from sandbox.loadbalancer import HealthCheck, LoadBalancer, TargetHealth
 
 
 class Targets:
@@ -31,6 +31,13 @@ class Targets:
 
     def known(self, group: str) -> bool:
         return group in self._listeners
+
+    def _take_over(self, region: str, group: str) -> None:
+        """ModifyTargetGroup works on targets that are registered already."""
+        now = self._cloud.target_group(region, group)
+        self._balancer.set_health_check(
+            group, HealthCheck(now.health_path, now.interval, now.timeout, now.healthy, now.unhealthy, now.matcher)
+        )
 
     def register(self, service: Service, task: Task) -> None:
         for entry in service.load_balancers:
@@ -56,6 +63,7 @@ class Targets:
         """The states of the task's targets, one a group."""
         found = []
         for group, port in task.registered:
+            self._take_over(task.region, group)
             state = [
                 target.state
                 for target in self._balancer.targets(group)
