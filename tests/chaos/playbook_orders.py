@@ -150,7 +150,7 @@ def _often(dice: random.Random) -> dict[str, Any]:
 
 _MOUNT = ("timeout", "denied", "missing", "unresolved", "reset")
 _PULL = ("denied", "missing", "platform", "rate_limit", "no_route")
-_RAISED_AT = ("UpdateService", "RunTask", "RegisterTaskDefinition", "GetLogEvents", "DescribeTasks")
+_RAISED_AT = ("UpdateService", "RunTask", "DescribeTaskDefinition", "GetLogEvents", "DescribeTasks")
 _AT_THE_CLEANER: dict[str, Any] = {"match": {"family": FAMILY}}
 # What can be drawn, and the settings of each.
 _FAULTS: dict[str, Callable[[random.Random], dict[str, Any]]] = {

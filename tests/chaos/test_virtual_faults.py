@@ -180,6 +180,22 @@ def test_a_right_that_is_missing_is_named(operator: Controller, service: str, op
     ends_well(operator)
 
 
+def test_a_cleaner_that_cannot_be_registered_stops_nothing(operator: Controller) -> None:
+    made: list[str] = []
+
+    def before(call: Call) -> None:
+        made.append(call.operation)
+
+    operator.world.faults.add("access_denied", match={"service": "ecs", "operation": "RegisterTaskDefinition"})
+    operator.around(before=before)
+    played = operator.unlock("1", when="always")
+    operator.around()
+    assert outcome(played) == "failed"
+    assert "Nothing had been changed" in played.msg
+    assert not {"UpdateService", "TagResource"} & set(made)
+    assert as_it_was(operator)
+
+
 @pytest.mark.parametrize("operation", ["UpdateService", "RunTask", "DescribeTasks"])
 def test_credentials_that_expire_on_the_way_are_told_and_the_next_run_finishes(
     operator: Controller, operation: str
@@ -221,7 +237,7 @@ def test_logs_that_come_late_or_never_decide_nothing(operator: Controller, fault
     assert as_it_was(operator)
 
 
-@pytest.mark.parametrize("moment", ["RegisterTaskDefinition", "RunTask", "GetLogEvents"])
+@pytest.mark.parametrize("moment", ["DescribeTaskDefinition", "RunTask", "GetLogEvents"])
 def test_a_service_that_somebody_starts_in_the_middle_stops_the_run(operator: Controller, moment: str) -> None:
     """An alarm, or a pipeline: a cleaner that has not begun yet must not work beside a store."""
     raised: list[str] = []

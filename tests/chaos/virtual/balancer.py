@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.clock import Clock
-from sandbox.loadbalancer import TargetHealth
+from sandbox.loadbalancer import HealthCheck, TargetHealth
 
 _INITIAL = ("initial", "Elb.InitialHealthChecking", "Initial health checks in progress")
 _UNHEALTHY = ("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
@@ -47,6 +47,10 @@ class VirtualBalancer:
     def add_target_group(self, arn: str, *, interval: float, healthy: int, unhealthy: int,
                          deregistration_delay: float, **_others: object) -> None:  # fmt: skip
         self._groups[arn] = _Group(interval, healthy, unhealthy, deregistration_delay)
+
+    def set_health_check(self, arn: str, check: HealthCheck) -> None:
+        group = self._groups[arn]
+        group.interval, group.healthy, group.unhealthy = check.interval, check.healthy, check.unhealthy
 
     def add_listener(self, target_group_arn: str) -> int:
         return list(self._groups).index(target_group_arn) + 1
