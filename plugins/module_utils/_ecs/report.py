@@ -110,6 +110,11 @@ def _stages(aws: Aws, service: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
 
 
+def _names_a_lock(lines: list[str]) -> bool:
+    """Whether nothing that another container of the task printed could explain its end any better."""
+    return bool(diagnosis.lock_lines(lines))
+
+
 def _task_views(
     aws: Aws,
     *,
@@ -133,7 +138,9 @@ def _task_views(
     views = []
     for task in kept:
         newest = int(task["taskArn"] in explained)
-        (view,) = with_tails(aws, tasks=[task], newest=newest, lines=log_lines, definitions=definitions)
+        (view,) = with_tails(
+            aws, tasks=[task], newest=newest, lines=log_lines, definitions=definitions, tells_all=_names_a_lock
+        )
         view["protected"] = None if guarded is None else task["taskArn"] in guarded
         views.append(view)
     return views

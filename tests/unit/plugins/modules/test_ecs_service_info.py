@@ -171,7 +171,9 @@ def test_a_service_that_cannot_take_its_locks() -> None:
     assert qdrant["exit_code"] == 101
     assert qdrant["logs"] == ["loading", PANIC]
     assert result["tasks"][0]["hint"].startswith("Exit code 101")
-    assert len({params["logStreamName"] for params in aws.params("logs:GetLogEvents")}) == 4
+    # What the other container printed, which was taken down with it, explains nothing better.
+    read = [params["logStreamName"].split("/")[0] for params in aws.params("logs:GetLogEvents")]
+    assert read == ["qdrant", "qdrant"]
     assert len(aws.params("ecs:DescribeTaskDefinition")) == 1
 
 
