@@ -371,8 +371,10 @@ def _failed(
     try:
         look = following.up_to_date(look)
     except OperationFailed as refused:
-        # Without an outcome nobody takes it for one of which everything is known.
-        outcome, unread = None, f" How its tasks are now could not be read: {refused}"
+        # Without an outcome nobody takes it for one of which everything is known. Nothing is started in a service that
+        # is gone, and its tasks may not even be listed.
+        outcome = ending.outcome if ending.outcome == "service_gone" else None
+        unread = f" How its tasks are now could not be read: {refused}"
     if look.targets is None and look.service.get("desiredCount"):
         # What can't be read must not hide why the deployment failed.
         with contextlib.suppress(OperationFailed):

@@ -512,3 +512,15 @@ def test_a_failure_tells_of_the_tasks_as_they_are_now(readable: bool) -> None:
     # What is not known must not pass for a deployment of which all is known.
     assert found.result.get("outcome") == ("timed_out" if readable else None)
     assert ("How its tasks are now could not be read" in found.msg) is not readable
+
+
+def test_a_service_that_is_gone_is_told_although_its_tasks_are_not_listed_any_more() -> None:
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+    lists: Any = world.script()["ecs:ListTasks"][0]
+    gone = Fault("ServiceNotFoundException", "Service not found.")
+    world.overrides["ecs:ListTasks"] = [lambda params: lists(params) if clock.now < 10 else gone]
+    clock.at(10, lambda: world.service.update(status="INACTIVE"))
+    found, _aws = redeploy(world, clock=clock, desired_count=1)
+    assert found.failed
+    assert found.result["outcome"] == "service_gone"
