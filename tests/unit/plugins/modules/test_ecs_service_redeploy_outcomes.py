@@ -524,3 +524,15 @@ def test_a_service_that_is_gone_is_told_although_its_tasks_are_not_listed_any_mo
     found, _aws = redeploy(world, clock=clock, desired_count=1)
     assert found.failed
     assert found.result["outcome"] == "service_gone"
+
+
+def test_one_of_several_that_is_not_where_it_was_is_looked_for() -> None:
+    """Nothing but the list of those that are meant to run shows it: neither a count nor an event."""
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+    clock.at(12, world.set_tasks(task(1, started_by=NEW)))
+    clock.at(20, world.set_tasks(crash(1), task(2, started_by=NEW)))
+    found, _aws = redeploy(world, clock=clock, desired_count=2, max_failed_tasks=1)
+    assert found.result["outcome"] == "failed_tasks"
+    assert [entry["task_arn"] for entry in found.result["failures"]] == [task_arn(1)]
+    assert clock.now <= 30

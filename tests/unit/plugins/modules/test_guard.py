@@ -245,10 +245,11 @@ def test_a_guard_that_does_not_look_at_the_tasks_own_cluster_finds_nothing_of_th
     assert any("startedBy" in params for params in aws.params("ecs:ListTasks"))
 
 
+@pytest.mark.parametrize("state", ["PROVISIONING", "RUNNING"])
 @pytest.mark.parametrize("told", [True, False])
-def test_what_runs_already_is_stopped_where_the_guard_is_against_it(told: bool) -> None:
+def test_what_was_started_already_is_stopped_where_the_guard_is_against_it(told: bool, state: str) -> None:
     """Not only left to go on beside a failed module: also where it cannot be told whether all is as it must be."""
-    world = ours(task(7, **OWN))
+    world, clock = ours(task(7, last=state, **OWN)), FakeClock()
 
     def end(params: dict[str, Any]) -> dict[str, Any]:
         world.tasks = [task(7, last="STOPPED", desired="STOPPED", stopCode="UserInitiated", **OWN)]
@@ -259,8 +260,9 @@ def test_what_runs_already_is_stopped_where_the_guard_is_against_it(told: bool) 
         somebody_raises(world)
     else:
         world.overrides["ecs:DescribeServices"] = [Fault("AccessDeniedException", "not for you")]
-    outcome, aws = run_oneoff(world, wait=True, logs=False)
+    outcome, aws = run_oneoff(world, clock, wait=True, logs=False)
     assert outcome.failed
+    assert clock.now < 1
     assert ("its desired count is 1, expected 0" if told else "not for you") in outcome.msg
     assert outcome.result["stopped"] == [task_arn(7)]
     assert [call.operation for call in aws.writes] == ["ecs:StopTask"]
@@ -272,4 +274,15 @@ def test_nothing_is_started_where_the_guard_cannot_look() -> None:
     outcome, aws = run_oneoff(world)
     assert outcome.failed
     assert "not for you" in outcome.msg
+    assert aws.writes == []
+
+
+def test_what_was_looked_at_before_a_batch_settled_is_looked_at_again() -> None:
+    """One of three is there: the rest may be on its way, which takes seconds in which somebody may come."""
+    world, clock = ours(task(7, **OWN)), FakeClock()
+    clock.at(3, lambda: somebody_raises(world))
+    outcome, aws = run_oneoff(world, clock, count=3)
+    assert outcome.failed
+    assert "its desired count is 1, expected 0" in outcome.msg
+    assert aws.operations.count("ecs:DescribeServices") == 2
     assert aws.writes == []
