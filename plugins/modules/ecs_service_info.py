@@ -36,6 +36,24 @@ options:
       - The diagnosis is made from all of them nevertheless.
     type: int
     default: 20
+  mounts:
+    description:
+      - Tell in RV(mounts) who else mounts the service's EFS file systems, as M(wwhd.qdrant_ops.ecs_mounts_info) does,
+        with fewer calls than both modules make.
+      - It does not go together with O(wait).
+    type: dict
+    version_added: 0.1.0
+    suboptions:
+      clusters:
+        description: Names or ARNs of the clusters to look in; V(all) is every cluster in the region. Left out, it is
+          O(cluster).
+        type: list
+        elements: str
+        default: []
+      always:
+        description: Whether to look there for a healthy service, too.
+        type: bool
+        default: false
   wait:
     description:
       - Whether to look until RV(healthy) is true, for O(wait_timeout) seconds at most.
@@ -188,7 +206,8 @@ log_configurations:
 tasks:
   description:
     - Every live task and the newest ones that have ended, newest first.
-    - Those that have ended or are ending have the last lines of their logs.
+    - Those that have ended or are ending have the last lines of their logs. Where a container that ended by itself
+      names a lock in them, those that were only taken down with it have none.
   returned: success
   type: list
   elements: dict
@@ -293,6 +312,16 @@ targets:
           state: healthy
           reason: null
           description: null
+mounts:
+  description:
+    - With O(mounts), what M(wwhd.qdrant_ops.ecs_mounts_info) returns of each of the service's EFS file systems, with
+      the service's own tasks excluded.
+    - Empty where that was not asked, where the service is healthy unless O(mounts.always), and where it could not be
+      told; that module says why, then.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 healthy:
   description:
     - Whether as many tasks run as are desired (at least one), under one completed deployment, with healthy targets,
@@ -394,7 +423,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import below, refuse, timed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.report import collect
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.report import Neighbours, collect
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll
 
 # A look is a dozen calls.
@@ -408,6 +437,13 @@ def argument_spec() -> dict[str, Any]:
         "stopped": {"type": "int", "default": 5},
         "log_lines": {"type": "int", "default": 20},
         "events": {"type": "int", "default": 20},
+        "mounts": {
+            "type": "dict",
+            "options": {
+                "clusters": {"type": "list", "elements": "str", "default": []},
+                "always": {"type": "bool", "default": False},
+            },
+        },
         "wait": {"type": "bool", "default": False},
         "wait_timeout": {"type": "int", "default": 120},
     }
@@ -416,11 +452,16 @@ def argument_spec() -> dict[str, Any]:
 def read(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
     params = module.params
     counts = {name: params[name] for name in ("stopped", "log_lines", "events")}
-    refuse(below(0, **counts) + below(1, wait_timeout=params["wait_timeout"]))
+    asked = params["mounts"]
+    both = ["mounts is told of one look, wait has many: leave one of them out."] if asked and params["wait"] else []
+    refuse(below(0, **counts) + below(1, wait_timeout=params["wait_timeout"]) + both)
     aws = Aws(module)
+    neighbours = Neighbours(asked["clusters"] or [params["cluster"]], asked["always"]) if asked else None
 
     def look() -> dict[str, Any]:
-        return collect(aws, cluster=params["cluster"], service=params["service"], now=clock.utcnow(), **counts)
+        return collect(
+            aws, cluster=params["cluster"], service=params["service"], clock=clock, neighbours=neighbours, **counts
+        )
 
     if not params["wait"]:
         return look()

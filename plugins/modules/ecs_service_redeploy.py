@@ -191,6 +191,8 @@ outcome:
       V(paused) that it stands at a lifecycle hook, V(scaled_down) that somebody lowered the desired count,
       V(service_gone) that the service is not C(ACTIVE), V(lost) that ECS does not list it any more, and V(timed_out)
       that O(timeout) has passed.
+    - Left out where it failed, and how its tasks were in the end could not be read. Whether any has run is not known
+      then.
   returned: success, and on a failure of the deployment
   type: str
   sample: completed

@@ -16,9 +16,9 @@ from chaos.virtual.transport import Call
 # Every look takes no time here: on AWS, where each takes some, there are fewer.
 COUNTS = {
     # state, deregistration delay, when: (calls, modules that make them)
-    ("stuck", 10.0, "needed"): (113, 7),
-    ("healthy", 10.0, "always"): (108, 7),
-    ("healthy", 300.0, "always"): (231, 7),
+    ("stuck", 10.0, "needed"): (86, 6),
+    ("healthy", 10.0, "always"): (87, 6),
+    ("healthy", 300.0, "always"): (210, 6),
     ("healthy", 10.0, "needed"): (10, 1),
 }
 

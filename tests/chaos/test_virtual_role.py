@@ -17,6 +17,8 @@ from chaos.virtual.controller import Controller, controller
 from chaos.virtual.role import Role, UnknownKeyword
 from chaos.virtual.world import SWITCHES
 
+from sandbox.ecs import task_api
+
 
 @pytest.fixture
 def operator(tmp_path: Path) -> Iterator[Controller]:
@@ -65,6 +67,52 @@ def test_a_cleaner_that_fails_leaves_the_service_restored(operator: Controller) 
     assert operator.world.service.desired == 1
     assert operator.world.scaling() == (1, 3, dict.fromkeys(SWITCHES, False))
     assert operator.world.tags_left() == []
+
+
+MOUNTS = "wwhd.qdrant_ops.ecs_mounts_info"
+
+
+def writes_of(operator: Controller) -> list[str]:
+    calls = [json.loads(line) for line in operator.world.calls.path.read_text().splitlines()]
+    return [call["operation"] for call in calls if call["writes"]]
+
+
+@pytest.mark.parametrize("stuck", [True, False])
+def test_somebody_elses_task_is_seen_before_anything_is_stopped(operator: Controller, stuck: bool) -> None:
+    """By the look at the service itself: nobody else need look for it once more."""
+    operator.world.seed()
+    if stuck:
+        operator.world.break_stale(lease=7200)
+    network = {"awsvpcConfiguration": {"subnets": ["subnet-677d281e"], "assignPublicIp": "ENABLED"}}
+    task_api.run(
+        operator.world.engine,
+        "us-west-2",
+        {
+            "cluster": "wwhd-cluster",
+            "taskDefinition": "wwhd-backend:1",
+            "launchType": "FARGATE",
+            "networkConfiguration": network,
+            "startedBy": "bob",
+        },
+    )
+    operator.world.calls.clear()
+    played = operator.unlock("1", when="always")
+    assert played.failed
+    assert "Other live tasks mount the file system fs-00b8168893587fd61" in played.msg
+    assert played.steps[MOUNTS] == 0
+    assert writes_of(operator) == []
+
+
+def test_what_the_look_at_the_service_cannot_tell_is_asked_for_by_itself(operator: Controller) -> None:
+    """And then it is told why: a cluster of the inventory is not there."""
+    operator.world.seed()
+    operator.world.break_stale(lease=7200)
+    operator.world.calls.clear()
+    played = operator.unlock("1", guard_clusters=["another"])
+    assert played.failed
+    assert "look for tasks in cluster another" in played.msg
+    assert played.steps[MOUNTS] == 1
+    assert writes_of(operator) == []
 
 
 def test_check_mode_writes_nothing(operator: Controller) -> None:

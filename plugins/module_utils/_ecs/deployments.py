@@ -48,7 +48,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Cl
 __all__ = ["Request", "redeploy", "silent"]
 
 # A task takes some 20 s to start and more to be found healthy: the looks need not be close, and each is a call.
-_PACE = Pace(quick=1.0, slow=2.0, growth=1.8)
+_PACE = Pace(quick=2.5, slow=2.5)
 _PACE_OF_STARTING = Pace(quick=5.0, slow=5.0)
 
 _WAITED_FOR = {
@@ -366,12 +366,21 @@ def _failed(
     goal = following.goal
     lacking = waiting_for(look, goal) or "rollout"
     ending = ending_of(look, goal) or _timed_out(following, look, error, lacking=lacking)
+    outcome: str | None = ending.outcome
+    unread = ""
+    try:
+        look = following.up_to_date(look)
+    except OperationFailed as refused:
+        # Without an outcome nobody takes it for one of which everything is known. Nothing is started in a service that
+        # is gone, and its tasks may not even be listed.
+        outcome = ending.outcome if ending.outcome == "service_gone" else None
+        unread = f" How its tasks are now could not be read: {refused}"
     if look.targets is None and look.service.get("desiredCount"):
         # What can't be read must not hide why the deployment failed.
         with contextlib.suppress(OperationFailed):
             look = replace(look, targets=read_targets(following.aws, service=look.service))
     waited = round(error.observation.elapsed, 3)
-    result = _result(following, look, request, outcome=ending.outcome, changed=changed, waited=waited)
+    result = {**_result(following, look, request, outcome="", changed=changed, waited=waited), "outcome": outcome}
     unstuck = result["failures"] or ending.outcome != "timed_out" or lacking == "old_tasks"
     text = failure_text(
         doing=f"complete deployment {goal.deployment_id} of service {following.service} in cluster {following.cluster}",
@@ -381,7 +390,7 @@ def _failed(
         old=look.old or [],
         events=result["events"],
         targets=unhealthy_targets(look.targets or [], addresses=addresses_of(look.tasks)),
-        advice=ending.advice,
+        advice=f"{ending.advice}{unread}",
     )
     more = {"next": ending.advice, "waiting_for": lacking if ending.outcome == "timed_out" else None}
     return OperationFailed(text, details={**facts, **result, **more, "elapsed": error.observation.elapsed})

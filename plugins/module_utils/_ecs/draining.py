@@ -38,10 +38,14 @@ def read_delay(aws: Aws, *, arn: str) -> int | None:
     return int(delay) if delay is not None else None
 
 
-def differing_delays(aws: Aws, wanted: Mapping[str, int]) -> Iterator[tuple[str, int | None, int]]:
-    """(target group, its delay, the wanted one) of those that are not so yet; each is read when its turn comes."""
+def differing_delays(
+    aws: Aws, wanted: Mapping[str, int], *, known: Mapping[str, int] | None = None
+) -> Iterator[tuple[str, int | None, int]]:
+    """(target group, its delay, the wanted one) of those that are not so yet; each is read when its turn comes, unless
+    it is `known`."""
+    known = known or {}
     for arn, seconds in wanted.items():
-        before = read_delay(aws, arn=arn)
+        before = known[arn] if arn in known else read_delay(aws, arn=arn)
         if before != seconds:
             yield arn, before, seconds
 

@@ -4,11 +4,13 @@
 """Reading what becomes of one deployment, with as few calls as tell it.
 
 Private to wwhd.qdrant_ops. DescribeServices is asked at each look. Its answer shows when there is something new about
-the tasks, and only then they are listed and described; targets and stages are read where there are any.
+the tasks, and only then they are listed and described; targets and stages are read where there are any. As long as
+nothing hints at a failure, those that have ended are not asked for: none of the deployment's own has.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -42,6 +44,13 @@ SETTLING = 30.0
 _TASKS_EVERY = 15.0
 # The same for stages, whose changes the service does not show.
 _STAGES_EVERY = 5.0
+# What ECS says of a deployment that comes as it should. More tasks started than are wanted replace some that failed.
+_AS_IT_SHOULD = re.compile(
+    r"\bhas started (?P<started>\d+) tasks\b"
+    r"|\bregistered \d+ targets\b"
+    r"|\bhas reached a steady state\b"
+    r"|\bdeployment completed\b"
+)
 
 
 def tasks_ended(aws: Aws, *, cluster: str, service: str) -> frozenset[str]:
@@ -75,7 +84,11 @@ class Following:
     # Tasks that ECS forgets while we wait (an hour after their end) still count.
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     _last: Look | None = None
-    _mark: tuple[int, int, str, bool] | None = None
+    _mark: tuple[int, int, int, bool] | None = None
+    # The service as UpdateService has just given it: that is the first look.
+    _answered: Mapping[str, Any] | None = None
+    # Whether anything may have failed. Of a deployment that had begun before, nobody knows.
+    _suspicious: bool = True
     _tasks_at: float | None = None
     _stages_at: float | None = None
     _stages: dict[str, Any] | None = None
@@ -86,24 +99,28 @@ class Following:
 
     def expect_nothing_yet(self, service: Mapping[str, Any]) -> None:
         """A deployment that was begun by this very answer has no tasks: they need not be read before it changes."""
+        self._answered = service
+        self._suspicious = False
         self._mark = self._marked(service, done=False)
         self._tasks_at = self.clock.monotonic()
 
     def look(self) -> Look:
-        found = find_service(self.aws, cluster=self.cluster, service=self.service)
+        answered, self._answered = self._answered, None
+        found = dict(answered or find_service(self.aws, cluster=self.cluster, service=self.service))
         now = self.clock.monotonic()
         look = Look(found, service_deployment=self._read_stages(found, now))
         done = rolled_out(look, self.goal)
         mark = self._marked(found, done=done)
         if self._is_news(mark, now) or (done and tasks_lacking(replace(look, tasks=self._ours()))):
             # In the end all that failed on the way is to be known.
-            self._read_tasks(whole=done)
+            self._read_tasks(whole=done and (self._suspicious or self.goal.wait_for_old_tasks), service=found)
             self._tasks_at = now
         self._mark = mark
         look = replace(
             look,
             tasks=self._ours(),
-            settled=self._has_settled(found, now),
+            # What AWS answers to our call says nothing about how old its next answers are.
+            settled=not answered and self._has_settled(found, now),
             absent=self._count_absent(look),
             said=tuple(str(event.get("message")) for event in self.events(found)),
         )
@@ -111,13 +128,19 @@ class Following:
             look = replace(look, targets=self._read_targets(found), old=self._read_old(fresh=self._tasks_at == now))
         if look.old == [] and self._tasks_at != now and waiting_for(look, self.goal) is None:
             # That no old task lives is told from a list of now, not from those that were known.
-            self._read_tasks()
+            self._read_tasks(whole=True, service=found)
             self._tasks_at = now
             look = replace(look, tasks=self._ours(), old=self._old_alive())
         for text in changes(self._last, look, self.goal):
             self.on_change(text)
         self._last = look
         return look
+
+    def up_to_date(self, look: Look) -> Look:
+        """`look` with all tasks as they are now. Where it failed, whoever would go back from it asks whether any of its
+        containers has run, be it in the last second."""
+        self._read_tasks(whole=True, service=look.service)
+        return replace(look, tasks=self._ours(), old=None if look.old is None else self._old_alive())
 
     def failures(self, log_lines: int) -> list[dict[str, Any]]:
         """The views of this deployment's failed tasks, newest first, the newest with the ends of their logs."""
@@ -138,29 +161,55 @@ class Following:
     def _is_ours(self, task: Mapping[str, Any]) -> bool:
         return task.get("startedBy") == self.goal.deployment_id
 
-    def _marked(self, service: Mapping[str, Any], *, done: bool) -> tuple[int, int, str, bool]:
+    def _marked(self, service: Mapping[str, Any], *, done: bool) -> tuple[int, int, int, bool]:
         own: dict[str, Any] = next(
             (d for d in service.get("deployments", []) if d.get("id") == self.goal.deployment_id), {}
         )
-        newest: dict[str, Any] = next(iter(service.get("events", [])), {})
-        return int(own.get("failedTasks") or 0), int(own.get("runningCount") or 0), str(newest.get("id")), done
+        return (
+            int(own.get("failedTasks") or 0),
+            int(own.get("runningCount") or 0),
+            self._count_unusual(service),
+            done,
+        )
 
-    def _is_news(self, mark: tuple[int, int, str, bool], now: float) -> bool:
+    def _count_unusual(self, service: Mapping[str, Any]) -> int:
+        """How many of the events since our call may tell of a task that failed."""
+        count = started = 0
+        for event in self.events(service):
+            usual = _AS_IT_SHOULD.search(str(event.get("message")))
+            started += int((usual and usual["started"]) or 0)
+            count += usual is None or bool(usual["started"] and started > self.goal.desired_count)
+        return count
+
+    def _is_news(self, mark: tuple[int, int, int, bool], now: float) -> bool:
         """Whether the tasks are worth reading: one failed or ended, ECS said something, the rollout is done."""
-        if self._mark is None or self._tasks_at is None or now - self._tasks_at >= _TASKS_EVERY:
+        if self._mark is None or self._tasks_at is None:
             return True
-        failed, running, event, done = self._mark
-        return mark[0] > failed or mark[1] < running or mark[2] != event or mark[3] != done
+        failed, running, unusual, done = self._mark
+        hint = mark[0] > failed or mark[1] < running or mark[2] > unusual
+        self._suspicious = self._suspicious or hint
+        return hint or mark[3] != done or now - self._tasks_at >= _TASKS_EVERY
 
-    def _read_tasks(self, *, whole: bool = True) -> None:
-        """Whatever ECS lists; unless `whole`, only those that live, if they are as many as are wanted and still do."""
+    def _read_tasks(self, *, whole: bool, service: Mapping[str, Any]) -> None:
+        """Whatever ECS lists; unless `whole`, only those that live, if they are as many as are wanted and still do.
+
+        Those that are meant to end are listed only where one may have failed, or is not where it was.
+        """
         alive = [task["taskArn"] for task in self._ours() if not is_gone(task)]
-        if not whole and len(alive) >= self.goal.desired_count > 0:
+        wanted = max(self.goal.desired_count, int(service.get("desiredCount") or 0))
+        if not whole and len(alive) >= wanted > 0:
             described = describe(self.aws, cluster=self.cluster, arns=alive)
             self.tasks.update({task["taskArn"]: task for task in described.tasks})
             if len(described.tasks) == len(alive) and all(map(_is_meant_to_run, described.tasks)):
                 return
-        arns = list_arns(self.aws, cluster=self.cluster, serviceName=self.service)
+            self._suspicious = True
+        if whole or self._suspicious:
+            arns = list_arns(self.aws, cluster=self.cluster, serviceName=self.service)
+        else:
+            arns = list_arns(self.aws, cluster=self.cluster, statuses=["RUNNING"], serviceName=self.service)
+            if not set(alive) <= set(arns):
+                self._suspicious = True
+                arns = list_arns(self.aws, cluster=self.cluster, serviceName=self.service)
         unfinished = [
             arn for arn in arns if arn not in self.ignored and not (arn in self.tasks and is_gone(self.tasks[arn]))
         ]

@@ -10,18 +10,18 @@ ecs_service_redeploy before UpdateService.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.mounts import find_mounts, is_own
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import Expected, find_service
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.mounts import ALL_CLUSTERS, find_mounts, is_own
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import Expected, find_service, name_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import short_id
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
-__all__ = ["ARGUMENT_SPEC", "Guard", "foreign_text", "guard_of"]
+__all__ = ["ARGUMENT_SPEC", "Guard", "foreign_text", "guard_of", "refuse"]
 
 # The `guard` option of a module; doc_fragments/guard.py describes it.
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -73,6 +73,11 @@ class Guard:
     _definitions: dict[str, Mapping[str, Any] | None] = field(default_factory=dict, repr=False, compare=False)
     _over: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
+    def lists(self, cluster: str) -> bool:
+        """Whether a whole look lists every task of `cluster`."""
+        looked_at = set(map(name_of, self.clusters or [self.cluster]))
+        return bool(self.file_system_id) and bool(looked_at & {ALL_CLUSTERS, name_of(cluster)})
+
     def violation(
         self,
         aws: Aws,
@@ -81,12 +86,13 @@ class Guard:
         clock: Clock,
         apart: Collection[str] = (),
         seen: Mapping[str, Any] | None = None,
+        listed: MutableMapping[str, list[dict[str, Any]]] | None = None,
     ) -> str | None:
         """Everything that is no longer so, in sentences; None if all is. Raises OperationFailed if it can't be told.
 
         `service_only` leaves out who mounts the file system, where there is a service to look at. `apart` are ARNs of
         tasks of this run, which the caller looks at itself. `seen` is the service as the caller's last call has shown
-        it.
+        it. `listed` is given all tasks that were looked at, by the name of their cluster.
         """
         found = []
         if self.service:
@@ -111,6 +117,7 @@ class Guard:
                 own=self.own,
                 over=self._over,
                 apart=apart,
+                listed=listed,
                 clock=clock,
             )
             found.append(foreign_text(mounts["tasks"], file_system_id=self.file_system_id, own=self.own) or "")
@@ -118,9 +125,13 @@ class Guard:
 
     def require(self, aws: Aws, *, doing: str, clock: Clock, seen: Mapping[str, Any] | None = None) -> None:
         """Raises OperationFailed if anything is no longer so. `seen`: see `violation`."""
-        wrong = self.violation(aws, clock=clock, seen=seen)
-        if wrong:
-            raise OperationFailed(f"Did not {doing}: {wrong}", details={"guard": wrong})
+        refuse(self.violation(aws, clock=clock, seen=seen), doing=doing)
+
+
+def refuse(wrong: str | None, *, doing: str) -> None:
+    """Raises OperationFailed if a look at a guard has found anything."""
+    if wrong:
+        raise OperationFailed(f"Did not {doing}: {wrong}", details={"guard": wrong})
 
 
 def guard_of(given: Mapping[str, Any] | None, *, cluster: str) -> Guard | None:

@@ -162,6 +162,7 @@ def find_mounts(
     own: str | None = None,
     over: MutableMapping[str, dict[str, Any]] | None = None,
     apart: Collection[str] = (),
+    listed: MutableMapping[str, list[dict[str, Any]]] | None = None,
     clock: Clock | None = None,
 ) -> dict[str, Any]:
     """Every task in `clusters` that mounts the file system, live ones first; what the module returns.
@@ -170,7 +171,7 @@ def find_mounts(
     `not_mounting` are the ARNs of those that an earlier look has found not to mount it.
     `live_only` leaves out tasks that are gone, and those whose `startedBy` begins with `own`: whoever asks who else may
     use the file system need not know what they mount. `over` are tasks that an earlier look has seen gone, and
-    `apart` are left out altogether (`census`).
+    `apart` are left out altogether (`census`). `listed` is given all tasks of each cluster, by its name.
     A live task whose definition can't be described is an error, because it can't be judged. One that has ended
     holds nothing: it is only named in `unjudged`.
     """
@@ -188,7 +189,10 @@ def find_mounts(
     seen = excluded = 0
     scanned = _clusters(aws, clusters)
     for cluster in scanned:
-        for task in _tasks_of(aws, cluster=cluster, over=over, apart=apart, clock=clock):
+        found = _tasks_of(aws, cluster=cluster, over=over, apart=apart, clock=clock)
+        if listed is not None:
+            listed[name_of(cluster)] = found
+        for task in found:
             seen += 1
             if live_only and (is_gone(task) or is_own(task.get("startedBy"), own)):
                 continue

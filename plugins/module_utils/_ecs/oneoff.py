@@ -205,6 +205,8 @@ def _started_and_awaited(
             listener=listener,
             definitions={str(run.definition.get("taskDefinitionArn")): run.definition} if run.definition else {},
             guarded_at=run.starter.guarded_at if run.starter else None,
+            # What RunTask has just said; an earlier call's tasks may be in any state by now.
+            answered=list(run.starter.mine.values()) if run.starter and not run.starter.earlier else (),
         )
     except OperationFailed as error:
         shown = {name: value for name, value in started.items() if name != "notes"}

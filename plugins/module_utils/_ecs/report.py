@@ -8,14 +8,17 @@ Private to wwhd.qdrant_ops.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import autoscaling, diagnosis
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, snake
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments import timed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions import describe_definition
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.mounts import find_mounts
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import protected_tasks
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_deployments import (
     has_stages,
@@ -27,6 +30,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services impo
     essential_containers,
     find_service,
     log_configurations,
+    name_of,
     network_view,
     primary_deployment,
     task_view,
@@ -38,21 +42,47 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets impor
     read_targets,
     unhealthy_targets,
 )
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import census, is_gone
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import utc_text
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import census, group_of_service, is_gone
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, utc_text
 
-__all__ = ["collect"]
+__all__ = ["Neighbours", "collect"]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Who else mounts the service's file systems is asked, too: in `clusters`, and `always`, or of a service that is
+    not healthy. The service's own tasks are not told."""
+
+    clusters: Sequence[str]
+    always: bool = False
 
 
 def collect(
-    aws: Aws, *, cluster: str, service: str, now: datetime, stopped: int = 5, log_lines: int = 20, events: int = 20
+    aws: Aws,
+    *,
+    cluster: str,
+    service: str,
+    clock: Clock,
+    stopped: int = 5,
+    log_lines: int = 20,
+    events: int = 20,
+    neighbours: Neighbours | None = None,
 ) -> dict[str, Any]:
     """What ecs_service_info returns. Raises OperationFailed, also for a cluster or service that does not exist."""
+    now = clock.utcnow()
     found = find_service(aws, cluster=cluster, service=service)
     primary = primary_deployment(found) or {}
     definition_arn = str(primary.get("taskDefinition") or found.get("taskDefinition") or "")
     definition = describe_definition(aws, name=definition_arn) if definition_arn else {}
-    tasks = newest_first(census(aws, cluster=cluster, serviceName=service).tasks)
+    # Where all tasks of the cluster are asked for anyway, the service's are among them.
+    early = neighbours and (neighbours.always or diagnosis.unhealthy_because({"service": snake(found), "tasks": []}))
+    listed: dict[str, list[dict[str, Any]]] = {}
+    mounts = _mounts(aws, found, definition, neighbours, listed=listed, clock=clock) if neighbours and early else []
+    if name_of(cluster) in listed:
+        own = [task for task in listed[name_of(cluster)] if task.get("group") == group_of_service(service)]
+    else:
+        own = census(aws, cluster=cluster, serviceName=service).tasks
+    tasks = newest_first(own)
     views = _task_views(
         aws,
         cluster=cluster,
@@ -81,6 +111,9 @@ def collect(
         "now": utc_text(now),
     }
     problems = diagnosis.unhealthy_because(facts)
+    if neighbours and problems and not early:
+        listed = {name_of(cluster): own}
+        mounts = _mounts(aws, found, definition, neighbours, listed=listed, clock=clock)
     return {
         "changed": False,
         "service": shown,
@@ -93,10 +126,48 @@ def collect(
         "tasks": views,
         "autoscaling": autoscaling.read_state(aws, cluster=cluster, service=service),
         "targets": targets,
+        "mounts": mounts,
         "healthy": not problems,
         "unhealthy_because": problems,
         "diagnosis": diagnosis.diagnose(facts),
     }
+
+
+def _mounts(
+    aws: Aws,
+    service: Mapping[str, Any],
+    definition: dict[str, Any],
+    asked: Neighbours,
+    *,
+    listed: dict[str, list[dict[str, Any]]],
+    clock: Clock,
+) -> list[dict[str, Any]]:
+    """What ecs_mounts_info says of each file system; none where that cannot be told, which it says better by itself.
+
+    Tasks in `listed`, by cluster, are not described again; those of each cluster that was looked at are added.
+    """
+    own = f"{name_of(str(service['clusterArn']))}/{service['serviceName']}"
+    definitions: dict[str, Mapping[str, Any] | None] = (
+        {str(definition["taskDefinitionArn"]): definition} if definition else {}
+    )
+    told = []
+    for file_system in dict.fromkeys(str(volume["file_system_id"]) for volume in efs_volumes(definition)):
+        look = functools.partial(
+            find_mounts,
+            aws,
+            file_system_id=file_system,
+            clusters=asked.clusters,
+            exclude=[own],
+            definitions=definitions,
+            over={str(task["taskArn"]): task for tasks in listed.values() for task in tasks},
+            listed=listed,
+            clock=clock,
+        )
+        try:
+            told.append(timed(look, clock=clock))
+        except OperationFailed:
+            return []
+    return told
 
 
 def _stages(aws: Aws, service: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -108,6 +179,11 @@ def _stages(aws: Aws, service: Mapping[str, Any]) -> dict[str, Any] | None:
         return read_service_deployment(aws, arn=str(arn))
     except OperationFailed:
         return None
+
+
+def _names_a_lock(lines: list[str]) -> bool:
+    """Whether nothing that another container of the task printed could explain its end any better."""
+    return bool(diagnosis.lock_lines(lines))
 
 
 def _task_views(
@@ -133,7 +209,9 @@ def _task_views(
     views = []
     for task in kept:
         newest = int(task["taskArn"] in explained)
-        (view,) = with_tails(aws, tasks=[task], newest=newest, lines=log_lines, definitions=definitions)
+        (view,) = with_tails(
+            aws, tasks=[task], newest=newest, lines=log_lines, definitions=definitions, tells_all=_names_a_lock
+        )
         view["protected"] = None if guarded is None else task["taskArn"] in guarded
         views.append(view)
     return views

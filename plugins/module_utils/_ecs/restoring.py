@@ -20,7 +20,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aw
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import Claim, claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import differing_delays, write_delay
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import scale
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import AS_GOOD_AS_NEW, scale
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
     Expected,
     find_service,
@@ -122,6 +122,7 @@ def restore(
     # write, too.
     delays = list(differing_delays(aws, wanted.deregistration_delays)) if at_once else None
     found = find_service(aws, cluster=wanted.cluster, service=wanted.service)
+    seen_at = clock.monotonic()
     Expected(wanted.claim).require(found, doing=f"restore {wanted.name}")
     stopped = _end_tasks(aws, wanted=wanted, say=say, clock=clock) if wanted.own and not check_mode else []
     if wanted.only_from_zero and not check_mode:
@@ -147,8 +148,8 @@ def restore(
         remove_tags=wanted.remove_tags,
         expected=Expected(wanted.claim),
         look_around=False,
-        # Nothing was called since: it need not be looked at twice.
-        found=found if at_once and not delays else None,
+        # Where next to nothing was called since, it need not be looked at twice.
+        found=found if at_once and clock.monotonic() - seen_at < AS_GOOD_AS_NEW else None,
         check_mode=check_mode,
         clock=clock,
     )

@@ -53,6 +53,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import (
 )
 
 __all__ = [
+    "AS_GOOD_AS_NEW",
     "ServiceLook",
     "is_steady",
     "protected_tasks",
@@ -69,6 +70,8 @@ _CALM_LOOKS = 2
 _PROTECTION_LIMIT = 100
 # AWS's reads follow its writes with a delay (facts.md B.3): seconds until an old answer is believed after all.
 _SETTLING = 30.0
+# A look at whose the service is that is younger than this (s) says as much as another one would, for the same reason.
+AS_GOOD_AS_NEW = 1.0
 _TAG_TEXT = re.compile(r"[\w\s+\-=.:/@]*")
 _TAG_KEY_LENGTH = 128
 _TAG_VALUE_LENGTH = 256
@@ -364,18 +367,25 @@ class _Scaling:
     # What the service must carry at each write: whoever has lost his claim meanwhile stops, whatever he waited for.
     hold: Expected = field(default_factory=Expected)
     state: dict[str, Any] | None = None
-    # The service as the last call has shown it: the next write need not look again whose it is.
-    just_seen: dict[str, Any] | None = None
+    # The service as a look has shown it, and when: whoever writes right after that need not look again whose it is.
+    just_seen: Mapping[str, Any] | None = None
+    seen_at: float = 0.0
     answered: dict[str, Any] | None = None
+
+    def saw(self, found: Mapping[str, Any] | None) -> None:
+        self.just_seen, self.seen_at = found, self.clock.monotonic()
+
+    def _look(self) -> Mapping[str, Any]:
+        if self.just_seen is None or self.clock.monotonic() - self.seen_at >= AS_GOOD_AS_NEW:
+            self.saw(find_service(self.aws, cluster=self.cluster, service=self.service))
+        return self.just_seen or {}
 
     def write(self, call: Callable[[], Any], *, happened: Callable[[], bool]) -> None:
         """Make a call while the service is still ours; one whose answer was lost is not made again unseen."""
 
         def held() -> bool:
             if self.hold.tags:
-                found = self.just_seen or find_service(self.aws, cluster=self.cluster, service=self.service)
-                self.just_seen = None
-                self.hold.require(found, doing=f"change service {self.service} in cluster {self.cluster}")
+                self.hold.require(self._look(), doing=f"change service {self.service} in cluster {self.cluster}")
             call()
             return True
 
@@ -384,13 +394,15 @@ class _Scaling:
     def claim(self, found: Mapping[str, Any], tags: Mapping[str, str], takes_over: Sequence[str]) -> None:
         if not self.check_mode:
             try:
-                self.just_seen = claim_exclusively(
-                    self.aws,
-                    cluster=self.cluster,
-                    found=found,
-                    tags=tags,
-                    takes_over=takes_over,
-                    clock=self.clock,
+                self.saw(
+                    claim_exclusively(
+                        self.aws,
+                        cluster=self.cluster,
+                        found=found,
+                        tags=tags,
+                        takes_over=takes_over,
+                        clock=self.clock,
+                    )
                 )
             except OperationFailed as error:
                 self.result["changed"] = bool(error.details.get("claim_left"))
@@ -588,9 +600,12 @@ def scale(  # noqa: PLR0913  each is one thing that a caller may ask for, by nam
     result["autoscaling"] = {"before": steps.state, "after": steps.state}
 
     try:
-        # Read before the claim, whose last look then serves the first write.
-        delays = list(differing_delays(aws, deregistration_delays or {}))
-        if any(key.startswith(CLAIM_PREFIX) for key in written):
+        claims = any(key.startswith(CLAIM_PREFIX) for key in written)
+        # Those that are known from before are read once the claim stands; the others before it, whose last look then
+        # serves the first write.
+        noted = expected.delays if expected and claims and not check_mode else {}
+        delays = list(differing_delays(aws, deregistration_delays or {}, known=noted))
+        if claims:
             steps.claim(found, written, takes_over)
             steps.require_as_found(arn, written, expected or Expected())
         else:
@@ -600,7 +615,9 @@ def scale(  # noqa: PLR0913  each is one thing that a caller may ask for, by nam
             moved = steps.move_autoscaling(scaling_state.with_switches(steps.state, suspended=True))
             if moved and not check_mode:
                 # The suspension itself may have moved the count into the target's limits.
-                previous = int(find_service(aws, cluster=cluster, service=service).get("desiredCount", 0))
+                now = find_service(aws, cluster=cluster, service=service)
+                steps.saw(now)
+                previous = int(now.get("desiredCount", 0))
         if desired_count is not None:
             steps.set_count(previous, desired_count)
         if desired_count is not None and wait_for is not None and not check_mode:
@@ -633,6 +650,7 @@ def _resume(steps: _Scaling, *, autoscaling: Mapping[str, Any] | None, count: in
     if steps.move_autoscaling(wanted) and asked and not steps.check_mode:
         # Resuming itself moves the count into the target's limits, also that of a service which somebody had stopped.
         now = find_service(steps.aws, cluster=steps.cluster, service=steps.service)
+        steps.saw(now)
         steps.set_count(int(now.get("desiredCount", 0)), count)
     if count < wanted["min_capacity"] and not scaling_state.is_suspended(wanted):
         steps.result["warnings"].append(

@@ -17,9 +17,11 @@ from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, snake
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed, error_code
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import refuse
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.marks import client_token, started_by
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.reasons import reason_for, reason_for_failure
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.run_request import OneOff
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import name_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import describe, list_arns, short_id
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock, Pace, TimedOut, poll
 
@@ -54,6 +56,8 @@ class Starter:
     unsure: bool = False
     # When the guard was looked at last, on the clock.
     guarded_at: float | None = None
+    # What it said, where nothing has been asked since: the next attempt need not look again.
+    _guard_said: tuple[str | None] | None = None
     _failures: list[dict[str, Any]] = field(default_factory=list)
     _refusal: OperationFailed | None = None
     _told: str = ""
@@ -64,9 +68,33 @@ class Starter:
 
     def find_earlier(self, *, settle: bool) -> None:
         """Whatever this run id has started already. With `settle`, what may be part of a batch is looked at again."""
-        if self.task.run_id:
+        if not self.task.run_id:
+            return
+        found = self._among_the_guarded() if settle else None
+        if found is None or _in_mid_batch(len(found), self.task.count):
+            self._guard_said = None
             found = self._settled() if settle else tasks_of_run(self.aws, self.task, self.family)
-            self.earlier = {str(item["taskArn"]): item for item in found}
+        self.earlier = {str(item["taskArn"]): item for item in found}
+
+    def _among_the_guarded(self) -> list[dict[str, Any]] | None:
+        """The tasks of this run among all those that the guard looks at before the first attempt; None if it does not
+        look at their cluster, or cannot."""
+        guard = self.task.guard
+        if guard is None or not guard.lists(self.task.cluster):
+            return None
+        now = self.clock.monotonic()
+        listed: dict[str, list[dict[str, Any]]] = {}
+        try:
+            said = guard.violation(self.aws, clock=self.clock, listed=listed)
+        except OperationFailed:
+            # It is looked at again where anything is to be started. What runs already is for the wait to judge.
+            return None
+        if name_of(self.task.cluster) not in listed:
+            return None
+        # Where all is started already, it is the wait that stops what the guard is against.
+        self.guarded_at = None if said else now
+        self._guard_said = (said,)
+        return _of_run(listed[name_of(self.task.cluster)], self.task, self.family)
 
     def _settled(self) -> list[dict[str, Any]]:
         """The tasks of this run; what may be part of a batch only after it has stayed so for a while."""
@@ -120,10 +148,16 @@ class Starter:
             self.on_change(text)
 
     def _guard(self) -> None:
-        if self.task.guard is not None:
-            # Room may come after minutes: what was looked at before the first attempt says nothing any more.
-            self.guarded_at = self.clock.monotonic()
-            self.task.guard.require(self.aws, doing=f"run {self.task.what}", clock=self.clock)
+        if self.task.guard is None:
+            return
+        doing = f"run {self.task.what}"
+        said, self._guard_said = self._guard_said, None
+        if said is not None:
+            refuse(*said, doing=doing)
+            return
+        # Room may come after minutes: what was looked at before the first attempt says nothing any more.
+        self.guarded_at = self.clock.monotonic()
+        self.task.guard.require(self.aws, doing=doing, clock=self.clock)
 
     def _ask(self, name: str, *, first: int, attempt: int) -> bool:
         """One RunTask; whether ECS answered it. Raises OperationFailed for what waiting won't cure."""
@@ -272,7 +306,13 @@ def tasks_of_run(aws: Aws, task: OneOff, family: str) -> list[dict[str, Any]]:
         if error.code != "InvalidParameterException":
             raise
         arns = list_arns(aws, cluster=task.cluster, family=family)
-    tasks = [found for found in describe(aws, cluster=task.cluster, arns=arns).tasks if found.get("startedBy") == mark]
+    return _of_run(describe(aws, cluster=task.cluster, arns=arns).tasks, task, family)
+
+
+def _of_run(known: Iterable[dict[str, Any]], task: OneOff, family: str) -> list[dict[str, Any]]:
+    """Those of this run id, as `tasks_of_run` gives them."""
+    mark = started_by(str(task.run_id))
+    tasks = [found for found in known if found.get("startedBy") == mark]
     other = [found for found in tasks if family_of(str(found["taskDefinitionArn"])) != family]
     if other:
         raise OperationFailed(

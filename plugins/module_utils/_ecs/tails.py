@@ -8,7 +8,7 @@ Private to wwhd.qdrant_ops. Reads from the end backwards: a container's last wor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -22,6 +22,8 @@ __all__ = ["newest_first", "tail", "with_tails"]
 
 # CloudWatch may answer empty pages though more events follow (facts.md H); a tail is not worth more calls than this.
 _PAGES = 4
+# How a container ends that ECS takes down because another one of its task has ended: well, killed, or told to.
+_TAKEN_DOWN = frozenset({0, 137, 143})
 _BEGINNING = datetime.fromtimestamp(0, tz=timezone.utc)
 
 
@@ -31,10 +33,9 @@ def newest_first(tasks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def tail(aws: Aws, *, group: str, stream: str, lines: int) -> list[str]:
-    """The last `lines` lines of a stream. A stream that does not exist has no output yet: an empty list."""
+    """The last lines of a stream, at most `lines`. A stream that does not exist has no output yet: an empty list."""
     if lines <= 0:
         return []
-    found: list[str] = []
     token: dict[str, str] = {}
     for _page in range(_PAGES):
         try:
@@ -50,21 +51,31 @@ def tail(aws: Aws, *, group: str, stream: str, lines: int) -> list[str]:
             )
         except OperationFailed as error:
             if error.code == "ResourceNotFoundException":
-                return found
+                break
             raise
-        found = [str(event.get("message", "")).rstrip("\n") for event in answer.get("events", [])] + found
+        found = [str(event.get("message", "")).rstrip("\n") for event in answer.get("events", [])]
         following = answer.get("nextBackwardToken")
-        if len(found) >= lines or not following or following == token.get("nextToken"):
-            break
+        # A page that has lines has the last ones, which are what a tail is for: only an empty one may hide some.
+        if found or not following or following == token.get("nextToken"):
+            return found[-lines:]
         token = {"nextToken": following}
-    return found[-lines:]
+    return []
 
 
 def with_tails(
-    aws: Aws, *, tasks: list[dict[str, Any]], newest: int, lines: int, definitions: dict[str, Any] | None = None
+    aws: Aws,
+    *,
+    tasks: list[dict[str, Any]],
+    newest: int,
+    lines: int,
+    definitions: dict[str, Any] | None = None,
+    tells_all: Callable[[list[str]], bool] = lambda lines: False,
 ) -> list[dict[str, Any]]:
     """The views of `tasks`; the first `newest` of them with `logs` in each container that logs to CloudWatch.
 
+    Where a container has ended by itself, and `tells_all` finds the whole reason in its last lines, the logs of those
+    that were merely taken down with it are not read. Who fails is not always who is at fault: without such lines all
+    are read.
     Logs explain a failure and must not become one: where they can't be read, `logs` holds one line that says so.
     """
     definitions = {} if definitions is None else definitions
@@ -72,13 +83,23 @@ def with_tails(
     for position, task in enumerate(tasks):
         view = task_view(task)
         if position < newest:
-            _add_tails(aws, view=view, task=task, lines=lines, definitions=definitions)
+            _add_tails(aws, view=view, task=task, lines=lines, definitions=definitions, tells_all=tells_all)
         views.append(view)
     return views
 
 
+def _ended_by_itself(container: Mapping[str, Any]) -> bool:
+    return container["exit_code"] is not None and container["exit_code"] not in _TAKEN_DOWN
+
+
 def _add_tails(
-    aws: Aws, *, view: dict[str, Any], task: Mapping[str, Any], lines: int, definitions: dict[str, Any]
+    aws: Aws,
+    *,
+    view: dict[str, Any],
+    task: Mapping[str, Any],
+    lines: int,
+    definitions: dict[str, Any],
+    tells_all: Callable[[list[str]], bool],
 ) -> None:
     arn = str(task.get("taskDefinitionArn"))
     try:
@@ -90,9 +111,10 @@ def _add_tails(
     readers = streams_of(
         definitions[arn], task_arn=str(task["taskArn"]), region=region, containers=task.get("containers", [])
     )
-    for container in view["containers"]:
+    told = False
+    for container in sorted(view["containers"], key=_ended_by_itself, reverse=True):
         reader = readers.get(container["name"])
-        if reader is None:
+        if reader is None or (told and not _ended_by_itself(container)):
             continue
         try:
             container["logs"] = (
@@ -102,3 +124,4 @@ def _add_tails(
             )
         except OperationFailed as error:
             container["logs"] = [f"({error})"]
+        told = told or (_ended_by_itself(container) and tells_all(container["logs"]))

@@ -47,8 +47,13 @@ _MISSING_GRACE = 30.0
 # stopTimeout is at most 120 s on Fargate; the rest is for the task's way through its last states.
 _STOP_TIMEOUT = 150.0
 _QUICK, _SLOW, _GROWTH = 0.5, 2.5, 1.6
-# An interface is attached and an image pulled: seconds in which no container runs.
-_PREPARED = frozenset({"PROVISIONING", "PENDING"})
+# Seconds between two looks while every task is in these states: an interface is attached, a place is found, images are
+# pulled, all of which takes seconds in which no container runs (facts.md A.4). One that fails is over within one.
+_WHILE_PREPARED = (
+    (frozenset({"PROVISIONING"}), 5.0),
+    (frozenset({"PROVISIONING", "PENDING"}), 2.5),
+    (frozenset({"PROVISIONING", "PENDING", "ACTIVATING"}), 2.0),
+)
 # DescribeTasks takes so many a call: a look at more of them costs more calls, and comes less often.
 _TASKS_A_CALL = 100
 # A sentence each; of more failures, their number.
@@ -64,14 +69,17 @@ def wait_for_tasks(
     listener: Listener | None = None,
     definitions: Mapping[str, dict[str, Any]] | None = None,
     guarded_at: float | None = None,
+    answered: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Wait, read the logs, judge. Raises OperationFailed with the same details beside the message.
 
     `definitions`, by ARN, are those that the caller has read; `guarded_at` is when its last look at the guard was.
+    `answered` are all the tasks, where AWS has just told the caller of them: that is the first look.
     Returns tasks, logs (by container), logs_complete, log_notes, stopped (ARNs that were stopped at the time-out).
     """
     watch = Watch(aws, spec, clock or Clock(), region=region, listener=listener, definitions=dict(definitions or {}))
     watch.guarded_at = watch.guarded_whole_at = guarded_at
+    watch.answered = list(answered)
     if not spec.stop_on_interrupt:
         return _wait(watch)
     with Interrupts() as interrupts:
@@ -89,14 +97,15 @@ def _pace(spec: WaitFor) -> Pace:
 def _pace_at(spec: WaitFor) -> Callable[[Look], Pace]:
     """By what is seen: where every task is only being prepared, none can end at once."""
     pace = _pace(spec)
-    steady = replace(pace, quick=pace.slow)
-    calm = replace(pace, quick=_QUICK * 3, slow=max(_QUICK * 3, pace.slow - 1.0))
 
     def chosen(look: Look) -> Pace:
         states = {task.get("lastStatus") for task in look.tasks.values()}
-        if not states or not states <= {*_PREPARED, "ACTIVATING"} or spec.state != "stopped":
+        seconds = next((seconds for those, seconds in _WHILE_PREPARED if states <= those), None)
+        if seconds is None or not states or spec.state != "stopped":
             return pace
-        return steady if states <= _PREPARED else calm
+        # A look at so many tasks that it takes several calls comes less often.
+        steady = max(seconds, pace.slow if pace.slow > _SLOW else 0.0)
+        return replace(pace, quick=steady, slow=steady)
 
     return chosen
 

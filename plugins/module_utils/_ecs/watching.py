@@ -24,7 +24,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.logs import LogReader, streams_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.shapes import joined, nearest
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.states import missing_lines, task_lines
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import describe, short_id
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import Described, describe, short_id
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import Changes, is_heard, say
 
@@ -32,7 +32,9 @@ __all__ = ["Listener", "Look", "WaitFor", "Watch", "operator_who_listens", "text
 
 # A guard is looked at in these states, each once, and every so many seconds: a task may act from RUNNING on.
 _ABOUT_TO_ACT = frozenset({"ACTIVATING", "RUNNING"})
-_GUARD_EVERY = 5.0
+# The seconds between two looks bound only for how long a change goes unseen; what keeps a lock that somebody holds from
+# being removed is the cleaner itself, which tests each of them in its container.
+_GUARD_EVERY = 10.0
 # Before that, one call shows whether the service was started; everything is looked at this often.
 _GUARD_ALL_EVERY = 15.0
 # CloudWatch answers some 25 GetLogEvents a second for a whole account; beside a wait, the streams take turns.
@@ -138,12 +140,17 @@ class Watch:
     guarded_whole_at: float | None = None
     guarded_states: frozenset[str] = frozenset()
     stopping: bool = False
+    # All the tasks, as another call has just told of them: the first look makes none.
+    answered: list[dict[str, Any]] = field(default_factory=list)
     _readers: dict[str, dict[str, LogReader]] = field(default_factory=dict)
     _read_at: dict[str, float] = field(default_factory=dict)
     _changes: Changes | None = None
 
     def look(self) -> Look:
-        described = describe(self.aws, cluster=self.spec.cluster, arns=self.spec.tasks)
+        answered, self.answered = self.answered, []
+        described = (
+            Described(answered) if answered else describe(self.aws, cluster=self.spec.cluster, arns=self.spec.tasks)
+        )
         tasks = {short_id(task["taskArn"]): task for task in described.tasks}
         now = self.clock.monotonic()
         absent = [short_id(arn) for arn in self.spec.tasks if short_id(arn) not in tasks]

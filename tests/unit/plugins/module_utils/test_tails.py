@@ -47,8 +47,14 @@ def test_one_page_may_suffice() -> None:
 
 def test_an_empty_page_is_not_the_end() -> None:
     aws = Pages(page("t1"), page("t2", "b", "c"), page("t2", "a"))
-    assert read(aws, 10) == ["a", "b", "c"]
-    assert [params.get("nextToken") for params in aws.asked] == [None, "t1", "t2"]
+    assert read(aws, 10) == ["b", "c"]
+    assert [params.get("nextToken") for params in aws.asked] == [None, "t1"]
+
+
+def test_an_empty_stream_ends_where_its_token_comes_back() -> None:
+    aws = Pages(page("t1"), page("t1"))
+    assert read(aws, 10) == []
+    assert [params.get("nextToken") for params in aws.asked] == [None, "t1"]
 
 
 def test_a_stream_without_an_end_is_given_up() -> None:
@@ -109,3 +115,30 @@ def test_logs_of_another_region_are_pointed_to() -> None:
     )
     assert "eu-west-1" in view["containers"][0]["logs"][0]
     assert aws.asked == []
+
+
+@pytest.mark.parametrize(
+    ("exits", "said", "read_of"),
+    [
+        pytest.param({"fastapi": 143, "qdrant": 101}, "the reason", ["qdrant"], id="taken down beside one that tells"),
+        pytest.param({"fastapi": 137, "qdrant": 101}, "something", ["qdrant", "fastapi"], id="no reason in its lines"),
+        pytest.param({"fastapi": 1, "qdrant": 143}, "something", ["fastapi", "qdrant"], id="who fails need not be it"),
+        pytest.param({"fastapi": 1, "qdrant": 101}, "the reason", ["fastapi", "qdrant"], id="both by themselves"),
+        pytest.param({"fastapi": 0, "qdrant": 143}, "the reason", ["fastapi", "qdrant"], id="none by itself"),
+    ],
+)
+def test_what_was_taken_down_is_not_read_where_the_reason_is_known(
+    exits: dict[str, int], said: str, read_of: list[str]
+) -> None:
+    aws = Pages(page("t", said), page("t", said))
+    (view,) = with_tails(
+        aws,  # type: ignore[arg-type] # stands for Aws
+        tasks=[task(1, last="STOPPED", desired="STOPPED", exits=exits)],
+        newest=1,
+        lines=1,
+        definitions={DEFINITION: definition()},
+        tells_all=lambda lines: "the reason" in lines,
+    )
+    assert [params["logStreamName"].split("/")[0] for params in aws.asked] == read_of
+    assert [container["name"] for container in view["containers"]] == ["fastapi", "qdrant"]
+    assert [container["name"] for container in view["containers"] if "logs" in container] == sorted(read_of)

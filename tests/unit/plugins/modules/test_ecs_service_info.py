@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_mounts_info
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_info import main
 from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
+    CLUSTER,
     DEPLOYMENT,
     GROUP,
+    SERVICE,
     World,
     event,
     run_on,
     task,
     task_arn,
 )
-from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome
+from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, Outcome, run_module
 from ansible_collections.wwhd.qdrant_ops.tests.unit.recorded_aws import Fault, RecordedAws
 
 PANIC = (
@@ -171,7 +175,9 @@ def test_a_service_that_cannot_take_its_locks() -> None:
     assert qdrant["exit_code"] == 101
     assert qdrant["logs"] == ["loading", PANIC]
     assert result["tasks"][0]["hint"].startswith("Exit code 101")
-    assert len({params["logStreamName"] for params in aws.params("logs:GetLogEvents")}) == 4
+    # What the other container printed, which was taken down with it, explains nothing better.
+    read = [params["logStreamName"].split("/")[0] for params in aws.params("logs:GetLogEvents")]
+    assert read == ["qdrant", "qdrant"]
     assert len(aws.params("ecs:DescribeTaskDefinition")) == 1
 
 
@@ -337,3 +343,91 @@ def test_a_plain_service_costs_no_call_more() -> None:
     outcome, aws = info(world)
     assert outcome.result["service_deployment"] is None
     assert "ecs:DescribeServiceDeployments" not in aws.operations
+
+
+FILE_SYSTEM = "fs-00b8168893587fd61"
+BACKUP = task(9, group="family:backup", started_by="bob")
+ASKED: dict[str, Any] = {"clusters": [CLUSTER]}
+
+
+def sick_by_its_targets() -> World:
+    world = World(tasks=[task(1)])
+    world.targets = [world.target(1, "unhealthy")]
+    return world
+
+
+@pytest.mark.parametrize(
+    ("made", "asked", "told", "lists"),
+    [
+        pytest.param(healthy_world, None, False, 2, id="not asked"),
+        pytest.param(healthy_world, ASKED, False, 2, id="healthy"),
+        pytest.param(healthy_world, {**ASKED, "always": True}, True, 2, id="always"),
+        pytest.param(healthy_world, {"always": True}, True, 2, id="its own cluster"),
+        pytest.param(stuck_world, ASKED, True, 2, id="stuck"),
+        pytest.param(sick_by_its_targets, ASKED, True, 4, id="known to be sick only in the end"),
+        pytest.param(stuck_world, {"clusters": ["all"]}, True, 4, id="all clusters"),
+    ],
+)
+def test_who_else_mounts_it_is_told_as_the_other_module_tells_it(
+    made: Callable[[], World], asked: dict[str, Any] | None, told: bool, lists: int
+) -> None:
+    world = made()
+    plain, _aws = info(world)
+    # What is listed by its service's name is the service's; by the cluster, somebody else's task is there as well.
+    every: Any = world.script()["ecs:ListTasks"][0]
+
+    def listed(params: dict[str, Any]) -> Any:
+        if params["cluster"] != CLUSTER:
+            return {"taskArns": []}
+        mine = every({**params, "cluster": CLUSTER})["taskArns"]
+        foreign = "serviceName" not in params and params["desiredStatus"] == "RUNNING"
+        return {"taskArns": [*mine, BACKUP["taskArn"]] if foreign else mine}
+
+    known = world.tasks
+    world.overrides["ecs:ListTasks"] = [listed]
+    world.overrides["ecs:DescribeTasks"] = [
+        lambda params: {"tasks": [one for one in [*known, BACKUP] if one["taskArn"] in params["tasks"]]}
+    ]
+    outcome, aws = info(world, **({"mounts": asked} if asked else {}))
+    assert not outcome.failed, outcome.msg
+    assert aws.operations.count("ecs:ListTasks") == lists
+    # Nothing that is said of the service depends on how its tasks were found.
+    for name in ("tasks", "healthy", "unhealthy_because", "diagnosis", "targets"):
+        assert outcome.result[name] == plain.result[name]
+    if not told:
+        assert outcome.result["mounts"] == []
+        return
+    clusters = (asked or {}).get("clusters") or [CLUSTER]
+    exclude = [f"{CLUSTER}/{SERVICE}"]
+    given = {"file_system_id": FILE_SYSTEM, "clusters": clusters, "exclude": exclude}
+    with RecordedAws(world.script()) as asked_alone:
+        alone = run_module(ecs_mounts_info.main, given, aws=asked_alone, clock=FakeClock())
+    assert not alone.failed, alone.msg
+    [mounts] = outcome.result["mounts"]
+    assert [entry["task_arn"] for entry in mounts["tasks"]] == [BACKUP["taskArn"]]
+    other = {"invocation", "definitions_read"}
+    assert {k: v for k, v in mounts.items() if k not in other} == {
+        k: v for k, v in alone.result.items() if k not in other
+    }
+
+
+def test_where_it_cannot_be_told_who_mounts_it_all_else_is() -> None:
+    world = stuck_world()
+    outcome, _aws = info(world, mounts={"clusters": [CLUSTER, "another"]})
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["mounts"] != []
+    every: Any = world.script()["ecs:ListTasks"][0]
+    world.overrides["ecs:ListTasks"] = [
+        lambda params: every(params) if params["cluster"] == CLUSTER else Fault("ClusterNotFoundException", "no")
+    ]
+    outcome, _aws = info(world, mounts={"clusters": [CLUSTER, "another"]})
+    assert not outcome.failed, outcome.msg
+    assert outcome.result["mounts"] == []
+    assert outcome.result["diagnosis"]["verdict"] == "locks_held"
+
+
+def test_many_looks_do_not_ask_who_mounts_it() -> None:
+    outcome, aws = info(stuck_world(), mounts=ASKED, wait=True)
+    assert outcome.failed
+    assert "mounts is told of one look" in outcome.msg
+    assert aws.calls == []

@@ -59,11 +59,11 @@ def test_an_old_answer_right_after_the_call_is_neither_success_nor_failure() -> 
     old = dict(world.service)
     answered = {**old, "deployments": [world.deployment(NEW, rolloutState="IN_PROGRESS"), *old["deployments"]]}
     world.overrides["ecs:UpdateService"] = [{"service": answered}]
-    clock.at(10, lambda: completed(world))
+    clock.at(20, lambda: completed(world))
     outcome, _aws = redeploy(world, clock=clock)
     assert not outcome.failed, outcome.msg
     assert outcome.result["deployment"]["id"] == NEW
-    assert outcome.result["waited"] >= 10
+    assert outcome.result["waited"] >= 20
 
 
 def test_tasks_that_run_and_then_die_end_the_wait_with_their_last_words() -> None:
@@ -112,6 +112,8 @@ def test_a_failure_on_the_way_is_told_after_success() -> None:
     world, clock = World(desired=1), FakeClock()
     rolling(world)
     clock.at(10, world.set_tasks(crash(1)))
+    # As on AWS: what comes after the end of a task is the start of the next one, and that is an event.
+    clock.at(10, lambda: says(world, 7, "has started 1 tasks: (task 2)."))
     clock.at(30, lambda: completed(world))
     outcome, _aws = redeploy(world, clock=clock)
     assert not outcome.failed, outcome.msg

@@ -428,12 +428,35 @@ def test_a_start_makes_few_calls() -> None:
     """A minute of waiting: the service at each look, the tasks only when there is news of them."""
     world, clock = World(desired=0), FakeClock()
     rolling(world)
-    clock.at(20, lambda: (says(world, 8, "has started 1 tasks."), world.tasks.append(task(2, started_by=NEW))))
+    clock.at(20, lambda: world.tasks.append(task(2, started_by=NEW)))
     clock.at(60, lambda: completed(world))
     found, aws = redeploy(world, clock=clock, desired_count=1)
     assert not found.failed, found.msg
-    assert aws.operations.count("ecs:ListTasks") <= 10
-    assert len(aws.operations) < 50
+    # While the task comes, the list of those that are meant to run; in the end, the task that is known.
+    assert [params["desiredStatus"] for params in aws.params("ecs:ListTasks")] == ["RUNNING", "RUNNING"]
+    assert aws.operations.count("ecs:DescribeTasks") == 3
+    assert len(aws.operations) < 25
+
+
+def _replaced(world: World) -> None:
+    says(world, 9, "has started 1 tasks: (task 3).")
+
+
+def _lost(world: World) -> None:
+    """Nothing is said of it."""
+
+
+@pytest.mark.parametrize("told", [_replaced, _lost])
+def test_a_failure_on_the_way_is_looked_for_where_anything_hints_at_it(told: Callable[[World], None]) -> None:
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+    clock.at(12, lambda: world.tasks.append(task(2, last="PENDING", started_by=NEW)))
+    clock.at(33, lambda: (world.set_tasks(crash(2))(), told(world)))
+    clock.at(80, lambda: (world.set_tasks(crash(2))(), completed(world, number=3)))
+    found, aws = redeploy(world, clock=clock, desired_count=1)
+    assert not found.failed, found.msg
+    assert [entry["task_arn"] for entry in found.result["failures"]] == [task_arn(2)]
+    assert "STOPPED" in [params["desiredStatus"] for params in aws.params("ecs:ListTasks")]
 
 
 def test_a_crash_that_only_the_count_of_running_tasks_shows_is_seen_at_once() -> None:
@@ -472,3 +495,44 @@ def test_each_change_of_state_passes_on_change(monkeypatch: pytest.MonkeyPatch) 
     ]
     assert said[0][0] == 0
     assert 20 <= said[2][0] < 24
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_failure_tells_of_the_tasks_as_they_are_now(readable: bool) -> None:
+    """Whoever goes back from a release asks whether one of its containers has run, be it in the last second."""
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+    lists: Any = world.script()["ecs:ListTasks"][0]
+    refused = Fault("AccessDeniedException", "not any more")
+    world.overrides["ecs:ListTasks"] = [lambda params: lists(params) if readable or clock.now < 19 else refused]
+    clock.at(19, lambda: world.tasks.append(task(2, started_by=NEW)))
+    found, _aws = redeploy(world, clock=clock, desired_count=1, timeout=20)
+    assert found.failed
+    assert [entry["task_arn"] for entry in found.result["tasks"]] == ([task_arn(2)] if readable else [])
+    # What is not known must not pass for a deployment of which all is known.
+    assert found.result.get("outcome") == ("timed_out" if readable else None)
+    assert ("How its tasks are now could not be read" in found.msg) is not readable
+
+
+def test_a_service_that_is_gone_is_told_although_its_tasks_are_not_listed_any_more() -> None:
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+    lists: Any = world.script()["ecs:ListTasks"][0]
+    gone = Fault("ServiceNotFoundException", "Service not found.")
+    world.overrides["ecs:ListTasks"] = [lambda params: lists(params) if clock.now < 10 else gone]
+    clock.at(10, lambda: world.service.update(status="INACTIVE"))
+    found, _aws = redeploy(world, clock=clock, desired_count=1)
+    assert found.failed
+    assert found.result["outcome"] == "service_gone"
+
+
+def test_one_of_several_that_is_not_where_it_was_is_looked_for() -> None:
+    """Nothing but the list of those that are meant to run shows it: neither a count nor an event."""
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+    clock.at(12, world.set_tasks(task(1, started_by=NEW)))
+    clock.at(20, world.set_tasks(crash(1), task(2, started_by=NEW)))
+    found, _aws = redeploy(world, clock=clock, desired_count=2, max_failed_tasks=1)
+    assert found.result["outcome"] == "failed_tasks"
+    assert [entry["task_arn"] for entry in found.result["failures"]] == [task_arn(1)]
+    assert clock.now <= 30

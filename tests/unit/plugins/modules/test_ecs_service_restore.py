@@ -89,6 +89,23 @@ def test_the_drain_is_put_back_before_the_tag_that_tells_it_goes() -> None:
     assert writes(aws) == ["ModifyTargetGroupAttributes", "UntagResource"]
     assert world.delay == "300"
     assert outcome.result["deregistration_delays"] == {GROUP: {"before": 0, "after": 300}}
+    assert aws.operations.count("ecs:DescribeServices") == 1
+
+
+def test_a_claim_that_was_looked_at_a_while_ago_is_looked_at_again() -> None:
+    world, clock = claimed(World(tasks=[task(1)])), FakeClock()
+    world.delay = "0"
+    modify: Any = world.script()["elbv2:ModifyTargetGroupAttributes"][0]
+
+    def takes_its_time(params: dict[str, Any]) -> Any:
+        clock.now += 2
+        world.service = {**world.service, "tags": []}
+        return modify(params)
+
+    world.overrides["elbv2:ModifyTargetGroupAttributes"] = [takes_its_time]
+    outcome, aws = restore(world, clock=clock, deregistration_delays={GROUP: 300})
+    assert outcome.failed
+    assert writes(aws) == ["ModifyTargetGroupAttributes"]
 
 
 def test_where_the_drain_cannot_be_put_back_all_else_is_and_the_tags_stay() -> None:

@@ -505,3 +505,41 @@ def test_whoever_has_lost_the_claim_writes_nothing_more() -> None:
     assert outcome.failed
     assert "its tag wwhd.qdrant_ops:claim:mine is absent" in outcome.msg
     assert len(aws.params("ecs:UpdateService")) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.0, 2.0])
+def test_a_look_at_the_claim_serves_what_is_written_within_a_second_and_nothing_later(seconds: float) -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    modify: Any = world.script()["elbv2:ModifyTargetGroupAttributes"][0]
+
+    def takes_its_time(params: dict[str, Any]) -> Any:
+        clock.now += seconds
+        if seconds:
+            # The watchdog of a playbook that has died takes the service over.
+            world.service = {**world.service, "tags": tagged(OLDER)}
+        return modify(params)
+
+    world.overrides["elbv2:ModifyTargetGroupAttributes"] = [takes_its_time]
+    delays = {"deregistration_delays": {GROUP: 0}, "expected_deregistration_delays": {GROUP: 300}}
+    outcome, aws = scale(world, clock=clock, tags=MINE, desired_count=0, wait=False, **delays)
+    # What was noted of the delay before is looked at once, under the claim.
+    assert aws.operations.count("elbv2:DescribeTargetGroupAttributes") == 1
+    if seconds:
+        assert outcome.failed
+        assert "its tag wwhd.qdrant_ops:claim:mine is absent" in outcome.msg
+        assert writes(aws) == ["TagResource", "ModifyTargetGroupAttributes"]
+        return
+    assert not outcome.failed, outcome.msg
+    assert writes(aws) == ["TagResource", "ModifyTargetGroupAttributes", "UpdateService"]
+    assert aws.operations.count("ecs:DescribeServices") == 2
+    assert outcome.result["deregistration_delays"] == {GROUP: {"before": 300, "after": 0}}
+
+
+def test_a_delay_that_is_not_as_it_was_noted_is_left_alone() -> None:
+    world = World(tasks=[task(1)])
+    world.delay = "200"
+    delays = {"deregistration_delays": {GROUP: 0}, "expected_deregistration_delays": {GROUP: 300}}
+    outcome, aws = scale(world, tags=MINE, desired_count=0, **delays)
+    assert outcome.failed
+    assert "is 200 s, not 300 s any more" in outcome.msg
+    assert writes(aws) == ["TagResource", "UntagResource"]

@@ -164,7 +164,8 @@ def test_a_definition_is_read_once_however_often_it_is_looked_at() -> None:
     assert not outcome.failed, outcome.msg
     # To know which containers are essential; the guard need not know what this run's own task mounts.
     assert aws.operations.count("ecs:DescribeTaskDefinition") == 1
-    assert aws.operations.count("ecs:DescribeServices") >= 10
+    # At once, and each 10 s.
+    assert aws.operations.count("ecs:DescribeServices") == 6
 
 
 @pytest.mark.parametrize("refused", [False, True])
@@ -205,15 +206,83 @@ def test_the_worlds_definition_mounts_what_the_guard_looks_for() -> None:
 def test_the_first_look_after_a_start_is_not_the_one_before_it_again() -> None:
     """What was looked at right before RunTask is looked at again after a while, and before containers act."""
     world, clock = ours(task(9, last="PROVISIONING", **CLEANER)), FakeClock()
-    clock.at(7, world.set_tasks(task(9, last="RUNNING", **CLEANER)))
+    clock.at(12, world.set_tasks(task(9, last="RUNNING", **CLEANER)))
     done = task(9, last="STOPPED", desired="STOPPED", exits={"fastapi": 0, "qdrant": 0}, **CLEANER)
-    clock.at(11, world.set_tasks(done))
+    clock.at(16, world.set_tasks(done))
     outcome, aws = run_oneoff(world, clock, run_id="unlock-1-new", wait=True, logs=False)
     assert not outcome.failed, outcome.msg
     started = aws.operations.index("ecs:RunTask")
     assert aws.operations[started - 4 : started].count("ecs:ListTasks") == 2
     after = aws.operations[started + 1 :]
     assert after[:2] == ["ecs:DescribeTasks", "ecs:DescribeTasks"]
-    # Its service at 5 s, and all of it when the task runs; of tasks it describes no more than its own.
+    # Its service at 10 s, and all of it when the task runs; of tasks it describes no more than its own.
     assert (after.count("ecs:DescribeServices"), after.count("ecs:ListTasks")) == (2, 2)
     assert all(params["tasks"] == [task_arn(9)] for params in aws.params("ecs:DescribeTasks")[-4:])
+
+
+OWN = {**CLEANER, "started_by": "unlock-1"}
+
+
+def test_what_a_run_has_started_is_found_among_what_the_guard_looks_at() -> None:
+    """Its look at the whole cluster, right before anything is started, lists the run's own tasks as well."""
+    world = ours(task(8, last="STOPPED", desired="STOPPED"))
+    outcome, aws = run_oneoff(world)
+    assert not outcome.failed, outcome.msg
+    assert aws.operations[-5:] == [
+        "ecs:DescribeServices", "ecs:ListTasks", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:RunTask",
+    ]  # fmt: skip
+    assert [params for params in aws.params("ecs:ListTasks") if "startedBy" in params] == []
+    outcome, aws = run_oneoff(ours(task(7, **OWN), task(8, last="STOPPED", desired="STOPPED")))
+    assert not outcome.failed, outcome.msg
+    assert (outcome.result["reattached"], outcome.result["task_arn"]) == (True, task_arn(7))
+    assert aws.writes == []
+
+
+def test_a_guard_that_does_not_look_at_the_tasks_own_cluster_finds_nothing_of_the_run() -> None:
+    world = ours(task(7, **OWN))
+    outcome, aws = run_oneoff(world, guard={**GUARD, "cluster": CLUSTER, "clusters": ["another"]})
+    assert outcome.result["reattached"] is True, outcome.msg
+    assert any("startedBy" in params for params in aws.params("ecs:ListTasks"))
+
+
+@pytest.mark.parametrize("state", ["PROVISIONING", "RUNNING"])
+@pytest.mark.parametrize("told", [True, False])
+def test_what_was_started_already_is_stopped_where_the_guard_is_against_it(told: bool, state: str) -> None:
+    """Not only left to go on beside a failed module: also where it cannot be told whether all is as it must be."""
+    world, clock = ours(task(7, last=state, **OWN)), FakeClock()
+
+    def end(params: dict[str, Any]) -> dict[str, Any]:
+        world.tasks = [task(7, last="STOPPED", desired="STOPPED", stopCode="UserInitiated", **OWN)]
+        return {"task": world.tasks[0]}
+
+    world.overrides["ecs:StopTask"] = [end]
+    if told:
+        somebody_raises(world)
+    else:
+        world.overrides["ecs:DescribeServices"] = [Fault("AccessDeniedException", "not for you")]
+    outcome, aws = run_oneoff(world, clock, wait=True, logs=False)
+    assert outcome.failed
+    assert clock.now < 1
+    assert ("its desired count is 1, expected 0" if told else "not for you") in outcome.msg
+    assert outcome.result["stopped"] == [task_arn(7)]
+    assert [call.operation for call in aws.writes] == ["ecs:StopTask"]
+
+
+def test_nothing_is_started_where_the_guard_cannot_look() -> None:
+    world = ours()
+    world.overrides["ecs:DescribeServices"] = [Fault("AccessDeniedException", "not for you")]
+    outcome, aws = run_oneoff(world)
+    assert outcome.failed
+    assert "not for you" in outcome.msg
+    assert aws.writes == []
+
+
+def test_what_was_looked_at_before_a_batch_settled_is_looked_at_again() -> None:
+    """One of three is there: the rest may be on its way, which takes seconds in which somebody may come."""
+    world, clock = ours(task(7, **OWN)), FakeClock()
+    clock.at(3, lambda: somebody_raises(world))
+    outcome, aws = run_oneoff(world, clock, count=3)
+    assert outcome.failed
+    assert "its desired count is 1, expected 0" in outcome.msg
+    assert aws.operations.count("ecs:DescribeServices") == 2
+    assert aws.writes == []
