@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from integration.cleaner.harness import SCRIPT, Cleaner, bubblewrap, held
 
+from sandbox.marks import marked
+
 STEP = 0.02
 SOON = 15.0
 # Far more than can be removed in the time that a stop takes.
@@ -45,14 +47,7 @@ def left(root: Path) -> int:
 
 def nobody_works_on(root: Path) -> bool:
     """Whether no process has this volume in its environment any more, as each of a cleaner's has."""
-    mark = f"CLEANER_ROOT={root}".encode()
-    for process in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark in process.read_bytes().split(b"\0"):
-                return False
-        except OSError:
-            continue
-    return True
+    return not marked(f"CLEANER_ROOT={root}")
 
 
 def in_namespace(cleaner: Cleaner, info: int) -> None:
