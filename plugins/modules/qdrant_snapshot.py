@@ -59,6 +59,7 @@ extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
   - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.snapshot_options
+  - wwhd.qdrant_ops.qdrant_options
   - wwhd.qdrant_ops.http_options
 attributes:
   check_mode:

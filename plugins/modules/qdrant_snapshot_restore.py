@@ -61,6 +61,7 @@ extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
   - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.snapshot_options
+  - wwhd.qdrant_ops.qdrant_options
   - wwhd.qdrant_ops.http_options
 notes:
   - With O(url_username), an upload sends the user and the password at once (basic authentication), whatever

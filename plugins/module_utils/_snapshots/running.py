@@ -17,10 +17,8 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options impo
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._interrupts import Interrupted, Interrupts
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import say
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.options import (
-    params_without_secrets,
-    servers_of,
-)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.options import params_without_secrets
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.options import servers_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.remote import Server
 
 if TYPE_CHECKING:
