@@ -91,12 +91,14 @@ tell() { # tell ACTION WHY [MORE]: one line about $file; a single printf, so tha
     printf '{"path":%s,"action":"%s","why":%s%s}\n' "$tell_path" "$1" "$json" "${3:-}"
 }
 
-# Whether to go on: nobody told this process to stop, and the shell that answers for it lives. A dead one may stay as a
-# zombie for as long as its parent does not ask for it.
+# Whether to go on: nobody told this process to stop, nor the shell that answers for it, and that one lives. A dead one may
+# stay as a zombie for as long as its parent does not ask for it. Now and then a signal to this process gets lost (seen with
+# bash, once in some hundreds): that the other was told is seen by its folder, which is /proc then.
 stopping=
 moved='its folder was moved, removed or replaced while it was looked at'
 alive() {
-    [ -z "$stopping" ] && { read -r alive_stat <"/proc/$CLEANER_PID/stat"; } 2>/dev/null || return 1
+    [ -z "$stopping" ] && ! [ "/proc/$CLEANER_PID/cwd" -ef /proc ] &&
+        { read -r alive_stat <"/proc/$CLEANER_PID/stat"; } 2>/dev/null || return 1
     case ${alive_stat##*) } in [ZX]*) return 1 ;; esac
 }
 
@@ -360,6 +362,7 @@ stop() {
     trap : TERM INT HUP
     [ -n "$leads" ] || exit 143
     stopping=1
+    cd /proc || : # see alive
     kill -TERM 0
 }
 trap stop TERM INT HUP
