@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from environment import BIN, CACHE, PYTHON, ROOT, tool_environment
-from leftovers import end_marked
+
+from sandbox.marks import end_marked
 
 SPEED = "30"
 # How many seconds the file server keeps the dead client's locks: long enough to see the cleaner wait for them.
@@ -126,7 +127,7 @@ def main() -> int:
             sandbox("down")
             # The playbook's watchdog would ask the sandbox that is no more for up to half an hour.
             for name, value in MARK.items():
-                end_marked(name, value)
+                end_marked(f"{name}={value}")
 
 
 if __name__ == "__main__":

@@ -8,21 +8,18 @@ A warning is an error. Nothing is loaded from the network while it is built, nor
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import setup
-from environment import BIN, CACHE, PYTHON, ROOT, tool_environment
+import venvs
+from environment import BIN, CACHE, ROOT, tool_environment
 
 PLACE = CACHE / "docs"
-VENV = PLACE / "venv"
 SOURCE = PLACE / "source"
 SITE = ROOT / "build" / "docs"
-PINS = (ROOT / "requirements" / "docs.txt", ROOT / "requirements" / "docs-lock.txt")
 # What a page would load from elsewhere by itself when somebody opens it; links to click are none of it.
 LOADS = re.compile(
     r"""<(?:script|img|iframe|source|audio|video)[^>]+src=["'](?:https?:)?//|url\(["']?https?://|@import"""
@@ -32,11 +29,11 @@ LOADS = re.compile(
 
 def main() -> int:
     try:
-        make_venv()
+        sphinx = venvs.environment("docs") / "bin" / "sphinx-build"
         gather()
-        subprocess.run([VENV / "bin/sphinx-build", "-q", "-W", "--keep-going", "-n", "-d", PLACE / "doctrees", SOURCE,
+        subprocess.run([sphinx, "-q", "-W", "--keep-going", "-n", "-d", PLACE / "doctrees", SOURCE,
                         SITE], cwd=ROOT, env=tool_environment(), check=True)  # fmt: skip
-    except (subprocess.CalledProcessError, setup.SetupError) as error:
+    except (subprocess.CalledProcessError, venvs.MissingError) as error:
         print(f"The site could not be built: {error}", file=sys.stderr)
         return 1
     found = loads(SITE)
@@ -45,25 +42,6 @@ def main() -> int:
     if not found:
         print(f"the site is {(SITE / 'index.html').relative_to(ROOT)}")
     return 1 if found else 0
-
-
-def make_venv() -> None:
-    """One of its own: the AWS CLI that the tests need holds docutils below what Sphinx takes."""
-    stamp = VENV / "requirements.sha256"
-    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in PINS) + str(VENV).encode()).hexdigest()
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return
-    print("docs: a virtual environment with Sphinx, once", flush=True)
-    setup.run(PYTHON, "-m", "venv", "--clear", "--without-pip", VENV)
-    packages = ("-r", PINS[0], "-c", PINS[1])
-    environment = {**setup.uv_environment(), "VIRTUAL_ENV": str(VENV)}
-    try:
-        setup.run(BIN / "uv", "pip", "install", "--quiet", "--python", VENV / "bin/python", *packages, env=environment)
-    except (subprocess.CalledProcessError, OSError):
-        print("docs: uv could not do it; going on with pip, which takes longer", flush=True)
-        setup.run(PYTHON, "-m", "pip", "--python", VENV / "bin/python", "--disable-pip-version-check", "install",
-                  "--quiet", *packages)  # fmt: skip
-    stamp.write_text(wanted)
 
 
 def gather() -> None:

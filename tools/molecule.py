@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from environment import BIN, CACHE, ROOT, tool_environment
-from leftovers import end_marked
+
+from sandbox.marks import end_marked
 
 FOLDER = ROOT / "extensions" / "molecule"
 AT_ONCE = 2
@@ -93,7 +94,7 @@ def play(name: str, *, folder: Path) -> Told:
 
 def end_all(folder: Path) -> None:
     """Kill every process that was started for the scenario in `folder`."""
-    end_marked("QDRANT_OPS_SANDBOX", str(folder / "sandbox"))
+    end_marked(f"QDRANT_OPS_SANDBOX={folder / 'sandbox'}")
 
 
 if __name__ == "__main__":

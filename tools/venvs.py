@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pip_config
@@ -41,17 +42,24 @@ def environment(name: str) -> Path:
 
 
 def _make(place: Path, wanted: Path) -> None:
-    variables = {**tool_environment(), **pip_config.as_uv_environment(pip_config.read(PYTHON))}
-    commands: tuple[list[str | Path], ...] = (
-        [BIN / "uv", "venv", "--quiet", "--clear", "--python", PYTHON, place],
-        [BIN / "uv", "pip", "install", "--quiet", "--python", place / "bin" / "python", "-r", wanted],
-    )
-    for command in commands:
-        try:
-            done = subprocess.run(
-                command, env=variables, capture_output=True, text=True, check=False, timeout=SECONDS
-            )  # fmt: skip
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise MissingError(f"{wanted.name} cannot be installed: {error}") from error
-        if done.returncode != 0:
-            raise MissingError(f"{wanted.name} cannot be installed: {done.stderr.strip()[-400:]}")
+    print(f"{place.name}: a virtual environment of its own, once", flush=True)
+    # What UV_* says already stays, as in setup.py.
+    variables = {**pip_config.as_uv_environment(pip_config.read(PYTHON)), **tool_environment()}
+    _run([PYTHON, "-m", "venv", "--clear", "--without-pip", place], variables, wanted)
+    into: tuple[str | Path, ...] = ("--python", place / "bin" / "python")
+    try:
+        _run([BIN / "uv", "pip", "install", "--quiet", *into, "-r", wanted], variables, wanted)
+    except MissingError as error:
+        print(f"{place.name}: {error}\n{place.name}: going on with pip, which takes longer", flush=True)
+        _run([PYTHON, "-m", "pip", *into, "--disable-pip-version-check", "install", "--quiet", "-r", wanted],
+             variables, wanted)  # fmt: skip
+
+
+def _run(command: list[str | Path], variables: Mapping[str, str], wanted: Path) -> None:
+    tool = Path(command[0]).name if command[0] != PYTHON else str(command[2])
+    try:
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MissingError(f"{wanted.name} cannot be installed: {error}") from error
+    if done.returncode != 0:
+        raise MissingError(f"{wanted.name} cannot be installed by {tool}: {done.stderr.strip()[-400:]}")

@@ -23,20 +23,6 @@ options:
       - The API key, where Qdrant wants one. A read-only one is not enough for snapshots.
       - It is masked in everything that the module returns.
     type: str
-  api_key_scheme:
-    description:
-      - How O(api_key) is sent.
-    type: str
-    default: api-key
-    choices:
-      api-key: As the header C(api-key), which all versions read.
-      bearer: As C(Authorization) with C(Bearer), which Qdrant reads since 1.9, and gateways before it do.
-  headers:
-    description:
-      - More headers to send, by name, such as what a gateway before Qdrant wants.
-      - Their values are masked in what the module returns, but for harmless ones such as C(Accept) and C(Host).
-    type: dict
-    default: {}
   timeout:
     description:
       - For how many seconds all of it may go on. Until then, what a starting service answers is asked again, and a

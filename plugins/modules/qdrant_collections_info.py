@@ -34,20 +34,6 @@ options:
       - It is masked in everything that the module returns. One of less than eight characters is masked only among the
         module's arguments, as it would otherwise blank parts of names and counts.
     type: str
-  api_key_scheme:
-    description:
-      - How O(api_key) is sent.
-    type: str
-    default: api-key
-    choices:
-      api-key: As the header C(api-key), which all versions read.
-      bearer: As C(Authorization) with C(Bearer), which Qdrant reads since 1.9, and gateways before it do.
-  headers:
-    description:
-      - More headers to send, by name, such as what a gateway before Qdrant wants.
-      - Their values are masked in what the module returns, but for harmless ones such as C(Accept) and C(Host).
-    type: dict
-    default: {}
   collections:
     description:
       - The names of the collections, or of aliases. Every collection where this is left out.
@@ -128,6 +114,7 @@ options:
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
   - wwhd.qdrant_ops.progress
+  - wwhd.qdrant_ops.qdrant_options
   - wwhd.qdrant_ops.http_options
 attributes:
   check_mode:
@@ -357,31 +344,23 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking import (
-    HIDDEN,
-    keep_secrets,
-    mask,
-    secrets_of_headers,
-    secrets_of_login,
-    secrets_of_url,
-    shown_headers,
-)
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import http_argument_spec, run
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import run
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.transport import Transport
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import say
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.baseline import TOLERABLE, parse_baseline
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.client import Qdrant
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.expected import parse_expected
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.options import (
+    params_without_secrets,
+    qdrant_argument_spec,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.survey import Scope, collections_info
 
 
 def argument_spec() -> dict[str, Any]:
     return {
-        "url": {"type": "str", "required": True, "no_log": True},
-        "api_key": {"type": "str", "no_log": True},
-        "api_key_scheme": {"type": "str", "choices": ["api-key", "bearer"], "default": "api-key", "no_log": False},
-        "headers": {"type": "dict", "default": {}, "no_log": True},
+        **qdrant_argument_spec(),
         "collections": {"type": "list", "elements": "str"},
         "exact": {"type": "bool", "default": True},
         "query": {"type": "bool", "default": True},
@@ -392,13 +371,11 @@ def argument_spec() -> dict[str, Any]:
         "wait": {"type": "bool", "default": False},
         "timeout": {"type": "float", "default": 60.0, "aliases": ["wait_timeout"]},
         "attempt_timeout": {"type": "float", "default": 15.0},
-        **http_argument_spec(),
     }
 
 
 def read_collections(
     params: dict[str, Any],
-    headers: dict[str, str],
     *,
     clock: Clock,
     on_change: Callable[[str], None] = lambda text: None,
@@ -417,7 +394,7 @@ def read_collections(
         url=params["url"],
         api_key=params["api_key"],
         bearer=params["api_key_scheme"] == "bearer",
-        headers=headers,
+        headers=params["headers"],
         transport=Transport.from_params(params),
         timeout=params["timeout"],
         attempt_timeout=params["attempt_timeout"],
@@ -429,20 +406,8 @@ def read_collections(
 
 def main(clock: Clock | None = None) -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    params = module.params
-    headers = {str(name): str(value) for name, value in params["headers"].items()}
-    given = keep_secrets(
-        module,
-        secrets_of_url(params["url"])
-        | secrets_of_headers(headers)
-        | secrets_of_login(params["url_username"], params["url_password"])
-        | {params["api_key"] or ""},
-        url=mask(params["url"]),
-        api_key=HIDDEN,
-        url_password=HIDDEN,
-        headers=shown_headers(headers),
-    )
-    run(module, lambda: read_collections(given, headers, clock=clock or Clock(), on_change=say))
+    given = params_without_secrets(module)
+    run(module, lambda: read_collections(given, clock=clock or Clock(), on_change=say))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
   - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.snapshot_options
+  - wwhd.qdrant_ops.qdrant_options
   - wwhd.qdrant_ops.http_options
 attributes:
   check_mode:
@@ -173,22 +174,17 @@ version:
 """
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import run
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._interrupts import Interrupted, Interrupts
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import say
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.options import (
     folder_of,
-    params_without_secrets,
-    servers_of,
     snapshot_argument_spec,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.running import Call, run_snapshot
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.saving import Saving
 
 # What is safe as the name of a folder, and as a word on a command line.
@@ -204,44 +200,31 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
-def save(
-    params: dict[str, Any],
-    *,
-    check_mode: bool,
-    clock: Clock,
-    warn: Callable[[str], None],
-    on_change: Callable[[str], None],
-) -> dict[str, Any]:
-    name = params["name"] or clock.utcnow().strftime("%Y%m%dT%H%M%SZ")
+def prepare(call: Call) -> Saving:
+    params = call.params
+    name = params["name"] or call.clock.utcnow().strftime("%Y%m%dT%H%M%SZ")
     if not _NAME.fullmatch(name):
         raise OperationFailed(f"name is {name!r}: give letters, digits, dots, hyphens and underscores, 100 at most.")
-    with Interrupts() as interrupts:
-        server, cleaner = servers_of(params, clock=interrupts.clock_of(clock), say=on_change)
-        saving = Saving(
-            server=server,
-            cleaner=cleaner,
-            folder=folder_of(params["directory"]) / name,
-            names=params["collections"],
-            keep_on_server=params["keep_on_server"],
-            tolerate_writes=params["tolerate_writes"],
-            check_mode=check_mode,
-        )
-        try:
-            return saving.run()
-        except Interrupted as told:
-            raise OperationFailed(f"Told to end by {told}, before anything was saved. Run it again.") from told
-        finally:
-            for warning in saving.warnings:
-                warn(warning)
+    folder = folder_of(params["directory"]) / name
+    server, cleaner = call.servers()
+    return Saving(
+        server=server,
+        cleaner=cleaner,
+        folder=folder,
+        names=params["collections"],
+        keep_on_server=params["keep_on_server"],
+        tolerate_writes=params["tolerate_writes"],
+        check_mode=call.check_mode,
+    )
+
+
+def untouched(told: str) -> str:
+    return f"Told to end by {told}, before anything was saved. Run it again."
 
 
 def main(clock: Clock | None = None) -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    given = params_without_secrets(module)
-    run(
-        module,
-        lambda: save(given, check_mode=module.check_mode, clock=clock or Clock(), warn=module.warn, on_change=say),
-    )
+    run_snapshot(module, prepare=prepare, untouched=untouched, clock=clock)
 
 
 if __name__ == "__main__":

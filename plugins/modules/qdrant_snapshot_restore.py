@@ -61,6 +61,7 @@ extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
   - wwhd.qdrant_ops.progress
   - wwhd.qdrant_ops.snapshot_options
+  - wwhd.qdrant_ops.qdrant_options
   - wwhd.qdrant_ops.http_options
 notes:
   - With O(url_username), an upload sends the user and the password at once (basic authentication), whatever
@@ -161,23 +162,17 @@ version:
   sample: 1.15.1
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import run
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._interrupts import Interrupted, Interrupts
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import say
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.options import (
     folder_of,
-    params_without_secrets,
-    servers_of,
     snapshot_argument_spec,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.restoring import Restoring
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.running import Call, run_snapshot
 
 
 def argument_spec() -> dict[str, Any]:
@@ -189,41 +184,28 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
-def restore(
-    params: dict[str, Any],
-    *,
-    check_mode: bool,
-    clock: Clock,
-    warn: Callable[[str], None],
-    on_change: Callable[[str], None],
-) -> dict[str, Any]:
-    with Interrupts() as interrupts:
-        server, _cleaner = servers_of(params, clock=interrupts.clock_of(clock), say=on_change)
-        restoring = Restoring(
-            server=server,
-            folder=folder_of(params["directory"]),
-            names=params["collections"],
-            overwrite=params["overwrite"],
-            version_mismatch=params["version_mismatch"],
-            with_aliases=params["aliases"],
-            check_mode=check_mode,
-        )
-        try:
-            return restoring.run()
-        except Interrupted as told:
-            raise OperationFailed(f"Told to end by {told}, and no collection was begun. Run it again.") from told
-        finally:
-            for warning in restoring.warnings:
-                warn(warning)
+def prepare(call: Call) -> Restoring:
+    params = call.params
+    folder = folder_of(params["directory"])
+    server, _cleaner = call.servers()
+    return Restoring(
+        server=server,
+        folder=folder,
+        names=params["collections"],
+        overwrite=params["overwrite"],
+        version_mismatch=params["version_mismatch"],
+        with_aliases=params["aliases"],
+        check_mode=call.check_mode,
+    )
+
+
+def untouched(told: str) -> str:
+    return f"Told to end by {told}, and no collection was begun. Run it again."
 
 
 def main(clock: Clock | None = None) -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    given = params_without_secrets(module)
-    run(
-        module,
-        lambda: restore(given, check_mode=module.check_mode, clock=clock or Clock(), warn=module.warn, on_change=say),
-    )
+    run_snapshot(module, prepare=prepare, untouched=untouched, clock=clock)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.marks import marked
+
 MARK = "QDRANT_OPS_BENCH"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SAMPLE_EVERY = 0.5
@@ -40,19 +42,6 @@ class Cost:
     memory: int
     downtime: float
     output: str
-
-
-def marked(mark: str) -> list[int]:
-    """The processes whose environment holds the mark."""
-    wanted = f"{MARK}={mark}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            # A process may end, or be somebody else's, while it is looked at.
-            with suppress(OSError):
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-    return found
 
 
 def memory(pids: Sequence[int]) -> int:
@@ -109,7 +98,7 @@ class _Memory(_Thread):
         self.peak = 0
 
     def step(self) -> None:
-        self.peak = max(self.peak, memory(marked(self._mark)))
+        self.peak = max(self.peak, memory(marked(f"{MARK}={self._mark}")))
 
 
 class Outage(_Thread):
@@ -157,7 +146,7 @@ def measure(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str]
             _pid, status, usage = os.wait4(process.pid, 0)
             wall = time.monotonic() - began
             process.returncode = os.waitstatus_to_exitcode(status)
-        left = marked(mark)
+        left = marked(f"{MARK}={mark}")
         spent = usage.ru_utime + usage.ru_stime + processor(left)
         for pid in left:
             with suppress(ProcessLookupError):
@@ -187,4 +176,4 @@ class _Output:
         return "".join(self._lines)
 
 
-__all__ = ["MARK", "Cost", "Outage", "marked", "measure", "memory", "processor"]
+__all__ = ["MARK", "Cost", "Outage", "measure", "memory", "processor"]

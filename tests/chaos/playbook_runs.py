@@ -25,6 +25,8 @@ from typing import Any, Self
 
 from chaos.playbook_zygote import PLACEHOLDER
 
+from sandbox.marks import marked
+
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "CHAOS_RUN"
 # How much shorter than on AWS the forked way pauses between two looks. AWS itself is faster still here.
@@ -166,15 +168,7 @@ class Player:
 
 def living(mark: str) -> list[int]:
     """The processes of a run that still live, wherever they were moved to."""
-    wanted = f"{VARIABLE}={mark}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                # A zombie's environment is empty: it counts as dead, as it should.
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-    return found
+    return marked(f"{VARIABLE}={mark}")
 
 
 def end(mark: str) -> None:

@@ -140,6 +140,7 @@ def test_what_the_role_does_on_this_machine_is_left_out_and_counted(operator: Co
         ("- {ansible.builtin.debug: {msg: x}, throttle: 3}", "throttle"),
         ("- {ansible.builtin.shell: rm}", "shell"),
         ("- {block: [], environment: {}}", "environment"),
+        ("- {ansible.builtin.debug: {msg: x}, until: false}", "until"),
     ],
 )
 def test_what_the_interpreter_does_not_know_it_refuses(
@@ -156,17 +157,10 @@ LANGUAGE = """
 - name: A block whose failure is rescued
   when: go
   block:
-    - {name: Wait, ansible.builtin.debug: {msg: "{{ tries }}"}, register: seen, until: seen.attempts == 3, delay: 1}
-    - {name: Not this, ansible.builtin.debug: {msg: x}, when: seen.attempts != 3, register: not_this}
-    - name: Never
-      ansible.builtin.debug: {msg: x}
-      register: never
-      until: false
-      retries: 1
-      delay: 0
-      failed_when: false
+    - {name: Say, ansible.builtin.debug: {msg: "{{ tries }}"}, register: seen}
+    - {name: Not this, ansible.builtin.debug: {msg: x}, when: seen.msg != 3, register: not_this}
     - {name: Reached, ansible.builtin.set_fact: {reached: true}}
-    - {name: Exhausted, ansible.builtin.debug: {msg: x}, until: false, retries: 1, delay: 0}
+    - {name: Judged, ansible.builtin.debug: {msg: x}, failed_when: true}
     - {name: Unreached, ansible.builtin.set_fact: {unreached: true}}
   rescue:
     - name: Note
@@ -195,7 +189,7 @@ LANGUAGE = """
 MORE = """
 - {name: Add, ansible.builtin.set_fact: {parts: "{{ parts | default([]) + [part] }}"}}
 """
-NAMES = """seen not_this never reached unreached noted said left_out looped not_looped not_at_all parts halves spared
+NAMES = """seen not_this reached unreached noted said left_out looped not_looped not_at_all parts halves spared
 ignored""".split()
 PLAY = """
 - hosts: localhost
@@ -211,7 +205,7 @@ PLAY = """
             content: "{{ dict(names | zip(q('ansible.builtin.vars', *names, default='absent'))) | to_json }}"
             dest: "{{ dest }}"
 """
-_TOLD = ("skipped", "failed", "changed", "attempts", "msg", "results", "failed_when_result", "item")
+_TOLD = ("skipped", "failed", "changed", "msg", "results", "failed_when_result", "item")
 
 
 def _shown(value: Any) -> Any:

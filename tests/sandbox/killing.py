@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.marks import marked
+
 _SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM, "INT": signal.SIGINT}
 _SCOPES = ("process", "tree")
 _PATIENCE = 5.0
@@ -36,7 +38,7 @@ class Target:
     born: int
     number: signal.Signals
     tree: bool
-    mark: bytes
+    mark: str
 
 
 def target(*, pid: int, signal: str = "KILL", scope: str = "process", mark: str = "") -> Target:
@@ -52,7 +54,7 @@ def target(*, pid: int, signal: str = "KILL", scope: str = "process", mark: str 
         raise ValueError(f"there is no process {pid}")
     if pid in _beneath(table, [os.getpid()]):
         raise ValueError(f"process {pid} is the sandbox's own")
-    return Target(pid, table[pid].born, _SIGNALS[signal], scope == "tree", mark.encode())
+    return Target(pid, table[pid].born, _SIGNALS[signal], scope == "tree", mark)
 
 
 def strike(told: Target) -> list[int]:
@@ -88,7 +90,7 @@ def _victims(told: Target) -> set[int]:
     if not told.tree:
         return set(roots)
     if told.mark:
-        roots += [pid for pid in table if told.mark in _environment(pid)]
+        roots += [pid for pid in marked(told.mark) if pid in table]
     return _beneath(table, roots) - _beneath(table, [os.getpid()])
 
 
@@ -128,13 +130,6 @@ def _look(pid: int) -> _Process | None:
     # The command may hold anything, also brackets: the fields begin behind the last one.
     state, parent, *rest = text.rpartition(")")[2].split()
     return _Process(pid, int(parent), state, int(rest[17]))
-
-
-def _environment(pid: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
 
 
 __all__ = ["Target", "strike", "target"]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs import faults_of_inputs
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import controller_name
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.plan import make_plan
-from ansible_collections.wwhd.qdrant_ops.tests.unit.plugins.module_utils.test_unlock_plan import INFO, OPTIONS
+from ansible_collections.wwhd.qdrant_ops.tests.unit.plan_facts import INFO, OPTIONS
 
 SCRIPT = "#!/bin/sh\n: the cleaner\n"
 # fmt: off

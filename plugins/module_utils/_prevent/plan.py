@@ -15,7 +15,8 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._prevent.inputs im
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._prevent.measure import Measure
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._prevent.point import access_point
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import STATE_KEYS
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.plan import choose_volume, service_refusals
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.refusals import service_refusals
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.workplace import choose_volume
 
 __all__ = ["make_plan"]
 

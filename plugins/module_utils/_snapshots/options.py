@@ -12,31 +12,20 @@ import socket
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.addresses import resolve
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.exchange import within
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking import (
-    HIDDEN,
-    keep_secrets,
-    mask,
-    secrets_of_headers,
-    secrets_of_login,
-    secrets_of_url,
-    shown_headers,
-)
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import check_url, http_argument_spec
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import check_url
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.transport import Transport
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.client import Qdrant
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._qdrant.options import qdrant_argument_spec
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.remote import Server
 
-if TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
-
-__all__ = ["folder_of", "params_without_secrets", "servers_of", "snapshot_argument_spec"]
+__all__ = ["folder_of", "servers_of", "snapshot_argument_spec"]
 
 _CLEANING = 60.0
 
@@ -44,33 +33,12 @@ _CLEANING = 60.0
 def snapshot_argument_spec() -> dict[str, Any]:
     """The options that qdrant_snapshot and qdrant_snapshot_restore share."""
     return {
-        "url": {"type": "str", "required": True, "no_log": True},
-        "api_key": {"type": "str", "no_log": True},
-        "api_key_scheme": {"type": "str", "choices": ["api-key", "bearer"], "default": "api-key", "no_log": False},
-        "headers": {"type": "dict", "default": {}, "no_log": True},
+        **qdrant_argument_spec(),
         "directory": {"type": "path", "required": True},
         "collections": {"type": "list", "elements": "str"},
         "timeout": {"type": "float", "default": 3600.0, "aliases": ["wait_timeout"]},
         "attempt_timeout": {"type": "float", "default": 30.0},
-        **http_argument_spec(),
     }
-
-
-def params_without_secrets(module: AnsibleModule) -> dict[str, Any]:
-    """The parameters as given, while what the module tells of them is masked."""
-    params = module.params
-    params["headers"] = {str(name): str(value) for name, value in params["headers"].items()}
-    return keep_secrets(
-        module,
-        secrets_of_url(params["url"])
-        | secrets_of_headers(params["headers"])
-        | secrets_of_login(params["url_username"], params["url_password"])
-        | {params["api_key"] or ""},
-        url=mask(params["url"]),
-        api_key=HIDDEN,
-        url_password=HIDDEN,
-        headers=shown_headers(params["headers"]),
-    )
 
 
 def folder_of(directory: str, *, option: str = "directory") -> Path:

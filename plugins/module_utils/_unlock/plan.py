@@ -1,8 +1,8 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run will do, decided from what was read: refusals, whether anything is needed, and every value that the
-phases use.
+"""What a run will do, decided from what was read: whether anything is needed, what an unfinished run has left, and
+every value that the phases use. refusals.py has what speaks against it, workplace.py where the cleaner works.
 
 Private to wwhd.qdrant_ops. Pure, but for the run's name, which the caller gives.
 """
@@ -10,13 +10,11 @@ Private to wwhd.qdrant_ops. Pure, but for the run's name, which the caller gives
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import Claim, claims_in
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.masking import mask
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock import cleaner
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs import normalised, timeouts_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.kept import (
     AUTOSCALING_SAMPLE,
@@ -34,183 +32,37 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner impo
     EARLIER_RELEASE,
     RELEASE,
     STATE_KEYS,
-    held_by_another,
     new_claim,
     run_id_of,
+)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.refusals import (
+    health_error,
+    run_refusals,
+    service_refusals,
+    verification_refusals,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.release import (
     plan_release,
     release_notes,
     release_refusals,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.workplace import (
+    choose_volume,
+    cleaner_of,
+    log_of,
+    network_of,
+    to_check,
+)
 
-__all__ = ["choose_volume", "make_plan", "service_refusals"]
+__all__ = ["make_plan"]
 
 # Seconds that a run may need beyond its phases' time-outs: a cleaner that is stopped, restoring, Ansible itself.
 _LEASE_MARGIN = 600
 
 
-def service_refusals(service: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> Iterable[str]:
-    name, status = service.get("service_name"), service.get("status")
-    if status != "ACTIVE":
-        yield f"The service {name} is {status}, not ACTIVE: create it again, or name another one."
-    controller = (service.get("deployment_controller") or {}).get("type", "ECS")
-    if controller == "CODE_DEPLOY":
-        yield (
-            f"The service {name} is deployed by CodeDeploy, which does not let ECS force a deployment: stop its tasks"
-            " and redeploy it through CodeDeploy."
-        )
-    elif controller != "ECS":
-        yield (
-            f"The service {name} has an {controller} deployment controller: whoever manages its task sets must stop and"
-            " start it."
-        )
-    if service.get("scheduling_strategy") == "DAEMON":
-        yield (
-            f"The service {name} is a DAEMON: its desired count cannot be set to 0. Make it a REPLICA service with a"
-            " desired count of 1, as a store with one writer needs."
-        )
-    strategy = (service.get("deployment_configuration") or {}).get("strategy") or "ROLLING"
-    if strategy != "ROLLING":
-        yield (
-            f"The service {name} deploys {strategy}, which runs two full copies side by side: set its deployment"
-            " strategy to ROLLING, as a store with one writer needs."
-        )
-    protected = [str(task["task_arn"]).rsplit("/", 1)[-1] for task in tasks if task.get("protected")]
-    if protected:
-        yield (
-            f"Tasks of {name} are under scale-in protection ({', '.join(protected)}): they would live on at desired"
-            " count 0. Take it away (aws ecs update-task-protection --no-protection-enabled), or wait until it ends."
-        )
-
-
-def _volume_text(volume: Mapping[str, Any]) -> str:
-    mounts = ", ".join(f"{c['name']} at {c['container_path']}" for c in volume.get("containers", []))
-    through = f" through {volume['access_point_id']}" if volume.get("access_point_id") else ""
-    return f"{volume['name']} ({volume['file_system_id']}{through}; mounted by {mounts or 'nobody'})"
-
-
-def choose_volume(
-    options: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]
-) -> tuple[Mapping[str, Any] | None, str | None]:
-    """The one volume that the store lies on, or a sentence why there is none."""
-    if not volumes:
-        return None, (
-            "The service's task definition mounts no EFS volume: there is no store to unlock. Check that"
-            " qdrant_unlock_service is the service that runs Qdrant."
-        )
-    left = list(volumes)
-    told = "; ".join(_volume_text(volume) for volume in volumes)
-    for name in ("file_system_id", "access_point_id", "root_directory"):
-        wanted = options.get(name)
-        if wanted:
-            left = [volume for volume in left if (volume.get(name) or "") == wanted]
-            if not left:
-                return None, (
-                    f"qdrant_unlock_{name} is {wanted}, but the service's volumes are {told}: correct it, or leave it"
-                    " out to have it discovered."
-                )
-    container = options.get("container")
-    if container:
-        left = [v for v in left if any(c["name"] == container for c in v.get("containers", []))]
-        if not left:
-            return None, f"No container {container} mounts such a volume; the service's volumes are {told}."
-    if len(left) > 1:
-        qdrant = [v for v in left if any("qdrant" in str(c.get("image")) for c in v.get("containers", []))]
-        left = qdrant or left
-    if len(left) > 1:
-        return None, (
-            f"More than one volume could hold the store: {told}. Say which with qdrant_unlock_container or"
-            " qdrant_unlock_access_point_id."
-        )
-    return left[0], None
-
-
-def _log_of(
-    options: Mapping[str, Any], info: Mapping[str, Any], volume: Mapping[str, Any] | None
-) -> dict[str, str] | None:
-    configurations = info.get("log_configurations") or {}
-    owners = [c["name"] for c in (volume or {}).get("containers", [])]
-    ordered = [configurations[name] for name in owners if configurations.get(name)]
-    ordered += [configuration for configuration in configurations.values() if configuration]
-    found = ordered[0] if ordered else {}
-    group = options.get("log_group") or found.get("group")
-    if not group:
-        return None
-    return {
-        "group": group,
-        "region": found.get("region") or options["region"],
-        "prefix": options.get("log_stream_prefix") or cleaner.CONTAINER,
-    }
-
-
-def _network(options: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str, Any]:
-    own = info.get("network") or {}
-    assign = options.get("assign_public_ip")
-    return {
-        "subnets": options.get("subnets") or own.get("subnets") or [],
-        "security_groups": options.get("security_groups") or own.get("security_groups") or [],
-        "assign_public_ip": bool(own.get("assign_public_ip")) if assign is None else bool(assign),
-    }
-
-
-def _to_check(
-    options: Mapping[str, Any], info: Mapping[str, Any], network: Mapping[str, Any], log: Mapping[str, str] | None
-) -> dict[str, list[str]]:
-    """What the inventory names and the live service does not use: only those can be wrong, and are looked up before
-    anything is stopped."""
-    own = info.get("network") or {}
-    definition = info.get("task_definition") or {}
-    own_roles = {definition.get("execution_role_arn"), definition.get("task_role_arn")}
-    own_groups = {c.get("group") for c in (info.get("log_configurations") or {}).values() if c}
-    roles = [str(options[name]) for name in ("execution_role_arn", "task_role_arn") if options.get(name)]
-    return {
-        "subnets": sorted(set(network["subnets"]) - set(own.get("subnets") or [])),
-        "security_groups": sorted(set(network["security_groups"]) - set(own.get("security_groups") or [])),
-        "role_names": sorted({role.rsplit("/", 1)[-1] for role in roles if role not in own_roles}),
-        "log_groups": [log["group"]] if log and log["group"] not in own_groups else [],
-    }
-
-
-def _health_error(health: Mapping[str, Any] | None) -> str | None:
-    """What was wrong with the health address's last answer; None if it was good or was not asked."""
-    if not health or health.get("skipped"):
-        return None
-    last = health.get("last")
-    # Without an answer the module itself has failed: that must not pass for health.
-    error = last.get("error") if last else health.get("msg", "it could not be asked")
-    return str(error) if error else None
-
-
-def _health_refusal(info: Mapping[str, Any], health: Mapping[str, Any] | None, url: str) -> str | None:
-    """A sentence if the run could never be verified at this address, whatever it did to the service.
-
-    A service that is down may refuse a connection. But a load balancer answers for it even then, and a service that ECS
-    calls healthy should answer itself: no answer, or a 4xx, is then a fault of the address or of the way to it.
-    """
-    error = _health_error(health)
-    if error is None:
-        return None
-    if not (health or {}).get("last"):
-        return f"The health address cannot be asked: {mask(error)}"
-    url = mask(url)
-    status = ((health or {}).get("last") or {}).get("status")
-    if status is None and (info.get("healthy") or info.get("targets")):
-        return (
-            f"The health address {url} cannot be reached from here ({error}), so the end could not be verified: correct"
-            " qdrant_unlock_health_url or the network, or pass -e qdrant_unlock_health_url= to do without it."
-        )
-    if status is not None and 400 <= int(status) < 500 and info.get("healthy"):
-        return (
-            f"The health address {url} answers {status} although the service is healthy: correct"
-            " qdrant_unlock_health_url, or pass -e qdrant_unlock_health_url= to do without it."
-        )
-    return None
-
-
 def _only_to_restore(options: Mapping[str, Any], info: Mapping[str, Any], health: Mapping[str, Any] | None) -> bool:
     """Whether an unfinished run left a healthy service: stopping it once more would help nobody."""
-    return bool(info.get("healthy")) and _health_error(health) is None and options.get("when") != "always"
+    return bool(info.get("healthy")) and health_error(health) is None and options.get("when") != "always"
 
 
 def _need(
@@ -233,8 +85,8 @@ def _need(
         why.append(f"the unlock {claim.who} was not finished")
     if not info.get("healthy"):
         why.extend(info.get("unhealthy_because") or ["the service is not healthy"])
-    elif _health_error(health):
-        why.append(f"the health address does not answer as it should ({_health_error(health)})")
+    elif health_error(health):
+        why.append(f"the health address does not answer as it should ({health_error(health)})")
     if only_tidy:
         left = why[0] if why else "an earlier unlock left tags behind"
         return True, [f"{left}, but the service is healthy: only what that run left behind is put back"]
@@ -321,96 +173,6 @@ def _warnings(service: Mapping[str, Any], log: Mapping[str, str] | None) -> Iter
         )
 
 
-def _run_refusals(
-    options: Mapping[str, Any],
-    info: Mapping[str, Any],
-    *,
-    claims: Sequence[Claim],
-    tasks: int,
-    needed: bool,
-    environment: str,
-    owner: str,
-    now: datetime,
-    going_on: bool,
-) -> Iterable[str]:
-    """What speaks against this run of all. `going_on`: it needs no other run that has stopped the service for it."""
-    name, inspect = (info.get("service") or {}).get("service_name"), options.get("mode") == "inspect"
-    if needed and not claims and not going_on:
-        yield (
-            f"No run has stopped the service {name}, so there is nothing for tasks_from: start to go on with. Include"
-            " the role without tasks_from: it stops, clears and starts the service."
-        )
-    if tasks > 1 and not options.get("allow_many") and not inspect:
-        yield (
-            f"The service {name} would run {tasks} tasks: more than one Qdrant on one store is what makes these locks."
-            " Set its desired count to 1, or pass -e qdrant_unlock_allow_many=true if each of its tasks has a store of"
-            " its own."
-        )
-    for other in claims if not options.get("takeover") else ():
-        if held_by_another(other, here=owner, now=now):
-            yield (
-                f"Another unlock of this service is under way: {other.who}. Wait for it. If you know that it is dead,"
-                " pass -e qdrant_unlock_takeover=true; otherwise it counts as dead when its process has ended, or, seen"
-                f" from another machine, from {other.until or 'never'} on."
-            )
-    if needed and options.get("protected") and options.get("confirm") != environment and not inspect:
-        yield f"The environment {environment} is protected: pass -e confirm={environment} to say that you mean it."
-
-
-def _verification_refusals(
-    options: Mapping[str, Any],
-    info: Mapping[str, Any],
-    health: Mapping[str, Any] | None,
-    collections: Mapping[str, Any] | None,
-    *,
-    needed: bool,
-) -> Iterable[str]:
-    inspect = options.get("mode") == "inspect"
-    unreachable = None if inspect else _health_refusal(info, health, str(options.get("health_url")))
-    if unreachable:
-        yield unreachable
-    elif collections and collections.get("msg") and needed:
-        yield f"The points cannot be counted, so the end could not be verified: {collections['msg']}"
-
-
-def _cleaner_of(
-    options: Mapping[str, Any],
-    info: Mapping[str, Any],
-    volume: Mapping[str, Any],
-    log: Mapping[str, str] | None,
-    *,
-    script: str,
-    run_id: str,
-) -> dict[str, Any]:
-    """The cleaner's task definition, and what this run of it is told."""
-    inspect = options.get("mode") == "inspect"
-    own = info.get("task_definition") or {}
-    family = str(options.get("family"))
-    return {
-        "definition": cleaner.definition(
-            script=script,
-            family=f"{family}-inspect" if inspect else family,
-            image=str(options.get("image")),
-            cpu=options.get("cpu") or 256,
-            memory=options.get("memory") or 512,
-            volume=volume,
-            read_only=inspect,
-            execution_role_arn=options.get("execution_role_arn") or own.get("execution_role_arn"),
-            task_role_arn=options.get("task_role_arn") or own.get("task_role_arn"),
-            log=log,
-        ),
-        "overrides": cleaner.overrides(
-            scan_path=str(options.get("scan_path") or "/"),
-            patterns=[str(pattern) for pattern in options.get("lock_patterns") or []],
-            mode="inspect" if inspect else "unlock",
-            held=str(options.get("held_locks") or "wait"),
-            held_timeout=int(options.get("held_timeout") or 0),
-            run_id=run_id,
-            prune=[str(pattern) for pattern in options.get("prune_patterns") or []],
-        ),
-    }
-
-
 def make_plan(
     info: Mapping[str, Any],
     *,
@@ -467,8 +229,8 @@ def make_plan(
     if only_tidy:
         bring = None
     needed, why = _need(options, info, claim, health, only_tidy=only_tidy, release=bring, part=part)
-    log = _log_of(options, info, volume)
-    network = _network(options, info)
+    log = log_of(options, info, volume)
+    network = network_of(options, info)
     timeouts = {name: math.ceil(float(seconds)) for name, seconds in timeouts_of(options).items()}
     held = str(options.get("held_locks") or "wait")
     held_timeout = int(options.get("held_timeout") or 0)
@@ -479,7 +241,7 @@ def make_plan(
     refusals = list(service_refusals(service, info.get("tasks") or []))
     refusals += [fault for fault in (autoscaling_fault, volume_fault) if fault]
     refusals += list(release_refusals(bring, prepared, volume)) if needed else []
-    refusals += _run_refusals(
+    refusals += run_refusals(
         options,
         info,
         claims=claims,
@@ -490,7 +252,7 @@ def make_plan(
         now=now,
         going_on=part != "start" or only_tidy,
     )
-    refusals += _verification_refusals(options, info, health, collections, needed=needed)
+    refusals += verification_refusals(options, info, health, collections, needed=needed)
     if not network["subnets"]:
         refusals.append("The service has no awsvpc network to run the cleaner in: set qdrant_unlock_subnets.")
 
@@ -535,10 +297,10 @@ def make_plan(
         "tag_keys": [own.key, *(earlier.key for earlier in claims), *STATE_KEYS],
         "timeouts": {**timeouts, "clean": clean_timeout},
         "warnings": [*_warnings(service, log), *drain_warnings, *notes],
-        "to_check": _to_check(options, info, network, log),
+        "to_check": to_check(options, info, network, log),
         "network": network,
         "file_system_id": volume["file_system_id"] if volume else None,
     }
     if volume:
-        plan.update(_cleaner_of(options, info, volume, log, script=script, run_id=run_id))
+        plan.update(cleaner_of(options, info, volume, log, script=script, run_id=run_id))
     return plan

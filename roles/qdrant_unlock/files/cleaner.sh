@@ -17,8 +17,8 @@
 #   CLEANER_RUN_ID        goes into the summary
 #
 # It prints one JSON object a file, {"path", "action": "removed"|"held"|"kept"|"free"|"error", "why", ...}, what its tools
-# complained about as {"note"}, each ten seconds where it is as {"progress"}, and as its last line {"summary": {...}};
-# nothing else, whatever the files are called.
+# complained about as {"note"}, each ten seconds where it is or what it waits for as {"progress"}, and as its last line
+# {"summary": {...}}; nothing else, whatever the files are called.
 # Paths are relative to the volume; a byte that is no UTF-8 is told as \udcXX. Exit codes: 0 done, 2 wrong input, 3 locks
 # are still held, 4 something could not be read, probed or removed, 5 the image lacks a tool, 143 it was told to stop.
 #
@@ -91,12 +91,14 @@ tell() { # tell ACTION WHY [MORE]: one line about $file; a single printf, so tha
     printf '{"path":%s,"action":"%s","why":%s%s}\n' "$tell_path" "$1" "$json" "${3:-}"
 }
 
-# Whether to go on: nobody told this process to stop, and the shell that answers for it lives. A dead one may stay as a
-# zombie for as long as its parent does not ask for it.
+# Whether to go on: nobody told this process to stop, nor the shell that answers for it, and that one lives. A dead one may
+# stay as a zombie for as long as its parent does not ask for it. Now and then a signal to this process gets lost (seen with
+# bash, once in some hundreds): that the other was told is seen by its folder, which is /proc then.
 stopping=
 moved='its folder was moved, removed or replaced while it was looked at'
 alive() {
-    [ -z "$stopping" ] && { read -r alive_stat <"/proc/$CLEANER_PID/stat"; } 2>/dev/null || return 1
+    [ -z "$stopping" ] && ! [ "/proc/$CLEANER_PID/cwd" -ef /proc ] &&
+        { read -r alive_stat <"/proc/$CLEANER_PID/stat"; } 2>/dev/null || return 1
     case ${alive_stat##*) } in [ZX]*) return 1 ;; esac
 }
 
@@ -228,12 +230,14 @@ judge() {
     fi
 }
 
-# progress PID: says each ten seconds how far the search has come, until it is ended. The shell PID has find as its child,
-# and what find has open is where it is: neither costs a process, nor anything for each file.
+# progress PID: says each second that it has passed, and each ten how far the search has come, until it is ended. The
+# shell PID has find as its child, and what find has open is where it is: neither costs a process, nor anything for each
+# file.
 progress() {
     progress_seconds=0
     while sleep 1 >/dev/null 4>&- && alive && [ -d "/proc/$1" ]; do
         progress_seconds=$((progress_seconds + 1))
+        printf 'second %s\n' "$progress_seconds"
         [ $((progress_seconds % 10)) -eq 0 ] || continue
         progress_folder= progress_children=
         read -r progress_children <"/proc/$1/task/$1/children" || :
@@ -254,7 +258,7 @@ progress() {
             progress_folder=", now in ${progress_folder:-/}"
         fi
         json "$progress_folder"
-        printf 'progress %s %s\n' "$progress_seconds" "$json"
+        printf 'progress %s\n' "$json"
     done 2>/dev/null
 }
 
@@ -358,6 +362,7 @@ stop() {
     trap : TERM INT HUP
     [ -n "$leads" ] || exit 143
     stopping=1
+    cd /proc || : # see alive
     kill -TERM 0
 }
 trap stop TERM INT HUP
@@ -390,6 +395,7 @@ started=$(date +%s)
 } 4>&1 | {
     trap '' TERM INT HUP # it tells what was done until the last of the others has ended
     found=0 removed=0 held=0 kept=0 free=0 errors=0 pruned=0 ended= cut_off=
+    seconds=0 waited=0 awaited= since=0
     while IFS= read -r line; do
         case $line in
             'find ended with 0')
@@ -404,9 +410,17 @@ started=$(date +%s)
                 pruned=$((pruned + ${line#pruned }))
                 continue
                 ;;
+            'second '*)
+                seconds=${line#second }
+                continue
+                ;;
             'progress '*)
-                line=${line#progress }
-                line="{\"progress\":\"looking for ${line%% *} s, lock files so far: $found${line#* \"}}"
+                if [ -n "$awaited" ]; then
+                    line="waiting for $((seconds - since)) s for the holder of $awaited to let go, locks waited for so far: $waited"
+                    line="{\"progress\":\"$line, lock files so far: $((found + 1))\"}"
+                else
+                    line="{\"progress\":\"looking for $seconds s, lock files so far: $found${line#progress \"}}"
+                fi
                 ;;
             'find ended with 129' | 'find ended with 130' | 'find ended with 143')
                 ended=yes cut_off=yes
@@ -417,12 +431,16 @@ started=$(date +%s)
                 errors=$((errors + 1))
                 line='{"note":"part of the tree could not be read"}'
                 ;;
-            *'"waiting":true}') ;;
-            *'"action":"removed"'*) found=$((found + 1)) removed=$((removed + 1)) ;;
-            *'"action":"held"'*) found=$((found + 1)) held=$((held + 1)) ;;
-            *'"action":"kept"'*) found=$((found + 1)) kept=$((kept + 1)) ;;
-            *'"action":"free"'*) found=$((found + 1)) free=$((free + 1)) ;;
-            *'"action":"error"'*) found=$((found + 1)) errors=$((errors + 1)) ;;
+            *'"waiting":true}')
+                # One is waited for after the other. The path stays as it is told, escaped: no bare quote is in it.
+                awaited=${line%%'","action":'*} waited=$((waited + 1)) since=$seconds
+                awaited=${awaited#'{"path":"'}
+                ;;
+            *'"action":"removed"'*) found=$((found + 1)) removed=$((removed + 1)) awaited= ;;
+            *'"action":"held"'*) found=$((found + 1)) held=$((held + 1)) awaited= ;;
+            *'"action":"kept"'*) found=$((found + 1)) kept=$((kept + 1)) awaited= ;;
+            *'"action":"free"'*) found=$((found + 1)) free=$((free + 1)) awaited= ;;
+            *'"action":"error"'*) found=$((found + 1)) errors=$((errors + 1)) awaited= ;;
         esac
         printf '%s\n' "$line"
     done

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plays a role's own task files in this process: blocks, conditions, loops, retries, templates by Ansible's Templar.
+"""Plays a role's own task files in this process: blocks, conditions, loops, templates by Ansible's Templar.
 
 It knows what the role uses and refuses every other keyword, so that it can never silently leave something out. What it
 leaves out on purpose is counted: actions that only touch the controller's disk, and tasks that run in the background.
@@ -32,8 +32,8 @@ from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import Outcome
 
 ROOT = Path(__file__).resolve().parents[3]
 _KEYWORDS = frozenset(
-    "name when vars register block rescue always module_defaults failed_when changed_when until retries delay loop "
-    "loop_control async poll no_log check_mode ignore_errors tags become run_once".split()
+    "name when vars register block rescue always module_defaults failed_when changed_when loop loop_control "
+    "async poll no_log check_mode ignore_errors tags become run_once".split()
 )
 _REPORTING = frozenset(
     "wwhd.qdrant_ops.unlock_report wwhd.qdrant_ops.unlock_say ansible.builtin.file ansible.builtin.copy "
@@ -108,8 +108,8 @@ def module_main(name: str) -> Callable[..., None]:
 class Role:
     """`play` runs tasks/main.yml (or another entry point) with these variables.
 
-    `clock` is what modules and retries sleep by; `step` is called before each module; `background` gets the name and
-    the work of each task that has `async`, without it they are left out.
+    `clock` is what modules sleep by; `step` is called before each module; `background` gets the name and the work of
+    each task that has `async`, without it they are left out.
     """
 
     def __init__(
@@ -250,37 +250,17 @@ class Role:
 
     def _once(self, task: Mapping[str, Any], action: str, scope: _Scope, more: dict[str, Any]) -> dict[str, Any]:
         try:
-            if not self._holds(scope.conditions, self._variables(scope, **more)):
+            variables = self._variables(scope, **more)
+            if not self._holds(scope.conditions, variables):
                 return _skipped()
-            return self._attempts(task, action, scope, more)
-        except AnsibleError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
-
-    def _attempts(self, task: Mapping[str, Any], action: str, scope: _Scope, more: dict[str, Any]) -> dict[str, Any]:
-        """As Ansible's task executor counts them: what runs out of attempts is registered as failed, although a
-        failed_when that said otherwise lets the play go on."""
-        variables = self._variables(scope, **more)
-        until = _listed(task.get("until"))
-        retries = 1
-        if task.get("retries") is not None:
-            retries += max(0, int(self._template(task["retries"], variables)))
-        elif until:
-            retries += 3
-        pause = float(self._template(task.get("delay", 5), variables))
-        for attempt in range(1, retries + 1):
             result = self._act(task, action, scope, variables)
             result.setdefault("failed", False)
             result.setdefault("changed", False)
-            if retries > 1:
-                result["attempts"] = attempt
             seen = {**variables, **({str(task["register"]): result} if "register" in task else {})}
             self._judge(task, result, seen)
-            if retries == 1 or (self._holds(until, seen) if until else not result["failed"]):
-                return result
-            if attempt < retries:
-                self._clock.sleep(pause)
-        result["attempts"], result["failed"] = retries - 1, True
-        return result
+            return result
+        except AnsibleError as error:
+            return {"failed": True, "changed": False, "msg": str(error)}
 
     def _judge(self, task: Mapping[str, Any], result: dict[str, Any], variables: dict[str, Any]) -> None:
         if "skipped" in result:

@@ -9,11 +9,12 @@ And that somebody who watches is told where it is. tools/bench_cleaner.py has th
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
-from integration.cleaner.harness import Cleaner, Run, bubblewrap, tree
+from integration.cleaner.harness import Cleaner, Run, bubblewrap, held, tree
 from integration.cleaner.test_cleaner import LOCK
 
 FEW, MANY = 50, 5000
@@ -142,3 +143,33 @@ def test_whoever_watches_is_told_where_it_is(store: Path, tmp_path: Path, shell:
     told = [line["progress"] for line in run.lines if "progress" in line]
     assert told[0] == f"looking for 10 s, lock files so far: 0, now in /{name}"
     assert run.summary["removed"] == 2
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])  # BusyBox prefers its own sleep
+def test_whoever_watches_is_told_that_a_lock_is_waited_for(store: Path, tmp_path: Path, shell: str) -> None:
+    cleaner = Cleaner(shell, tmp_path / "tools")
+    cleaner.replace("sleep", "#!/bin/sh\n")
+    name = 'a "folder", "action":"held"\n\\'
+    (store / name).mkdir()
+    (store / name / "x.lock").touch()
+    with held(store / name / "x.lock") as holder:
+        process = cleaner.start(store, held="wait", held_timeout="50")
+        assert process.stdout is not None
+        lines = [process.stdout.readline()]
+        while b'"progress":"waiting for' not in lines[-1]:
+            assert lines[-1]
+            lines.append(process.stdout.readline())
+        holder.kill()
+        run = cleaner.end(process)
+    run.text = b"".join(lines).decode() + run.text
+    run.check()
+    assert run.code == 0
+    path = f"/{name}/x.lock"
+    told = [line.get("progress", "") for line in run.lines]
+    waiting = next(line for line in told if line.startswith("waiting"))
+    place = re.escape(f"the holder of {path} to let go")
+    assert re.fullmatch(
+        rf"waiting for \d+ s for {place}, locks waited for so far: 1, lock files so far: [123]", waiting
+    )
+    gone = next(number for number, line in enumerate(run.lines) if line.get("path") == path and "waiting" not in line)
+    assert not any(line.startswith("waiting") for line in told[gone:])

@@ -19,6 +19,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from sandbox.client import CHECKOUT, SandboxError
+from sandbox.marks import marked
 
 pytestmark = pytest.mark.sandbox_service("stopped")
 CLUSTER = "wwhd-cluster"
@@ -46,16 +47,6 @@ def mark() -> Iterator[str]:
     for pid in marked(name):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def marked(mark: str) -> list[int]:
-    """The live processes that have the mark in their environment."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-    return found
 
 
 def start(world: Any, *argv: str, mark: str = "") -> subprocess.Popen[str]:

@@ -1,12 +1,10 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The decision of a run: refusals, need, and the values for the phases."""
+"""The decision of a run: need, what an unfinished run has left, and the values for the phases."""
 
 from __future__ import annotations
 
-import copy
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,87 +14,8 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner impo
     AUTOSCALING,
     DEREGISTRATION_DELAY,
     DESIRED_COUNT,
-    new_claim,
 )
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.plan import make_plan
-
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-VOLUME = {
-    "name": "data",
-    "file_system_id": "fs-1",
-    "access_point_id": "fsap-1",
-    "root_directory": "/",
-    "transit_encryption": "ENABLED",
-    "iam": True,
-    "containers": [
-        {"name": "qdrant", "image": "qdrant/qdrant:v1.7.4", "container_path": "/qdrant/storage", "read_only": False}
-    ],
-}
-INFO: dict[str, Any] = {
-    "service": {
-        "service_name": "backend",
-        "service_arn": "arn:aws:ecs:us-west-2:1:service/c/backend",
-        "status": "ACTIVE",
-        "desired_count": 1,
-        "scheduling_strategy": "REPLICA",
-        "tags": {},
-    },
-    "task_definition": {"execution_role_arn": "arn:aws:iam::1:role/exec", "task_role_arn": "arn:aws:iam::1:role/task"},
-    "volumes": [VOLUME],
-    "network": {"subnets": ["subnet-1"], "security_groups": ["sg-1"], "assign_public_ip": True},
-    "log_configurations": {"qdrant": {"group": "/ecs/backend", "prefix": "ecs", "region": "us-west-2"}},
-    "tasks": [],
-    "autoscaling": None,
-    "healthy": False,
-    "unhealthy_because": ["0 of 1 tasks run"],
-}
-OPTIONS: dict[str, Any] = {
-    "region": "us-west-2",
-    "cluster": "c",
-    "service": "backend",
-    "image": "alpine:3.20",
-    "family": "clear-qdrant-locks",
-    "cpu": 256,
-    "memory": 512,
-    "lock_patterns": ["LOCK", "*.lock"],
-    "scan_path": "/",
-    "held_locks": "wait",
-    "held_timeout": 180,
-    "when": "needed",
-    "mode": "unlock",
-}
-
-
-def info(**changes: Any) -> dict[str, Any]:
-    result = copy.deepcopy(INFO)
-    service = changes.pop("service", {})
-    result.update(changes)
-    result["service"].update(service)
-    return result
-
-
-def plan(
-    read: dict[str, Any] | None = None,
-    *,
-    health: dict[str, Any] | None = None,
-    collections: dict[str, Any] | None = None,
-    **options: Any,
-) -> dict[str, Any]:
-    return make_plan(
-        read or info(),
-        options={**OPTIONS, **options},
-        health=health,
-        collections=collections,
-        script="#!/bin/sh",
-        environment="dev",
-        owner="ann@box/1",
-        controller={"pid": 1, "place": "0"},
-        run_id="unlock-new",
-        now=NOW,
-    )
-
-
-HEALTHY = {"healthy": True, "unhealthy_because": []}
+from ansible_collections.wwhd.qdrant_ops.tests.unit.plan_facts import HEALTHY, OLD, claimed, info, plan
 
 
 @pytest.mark.parametrize(
@@ -126,104 +45,10 @@ def test_whether_anything_is_needed(
     assert why in " ".join(made["why"])
 
 
-def other(name: str, **more: Any) -> dict[str, Any]:
-    return {**VOLUME, "name": name, "containers": [{"name": name, "image": "x", "container_path": "/x"}], **more}
-
-
-@pytest.mark.parametrize(
-    ("read", "options", "said"),
-    [
-        (info(service={"status": "DRAINING"}), {}, "is DRAINING, not ACTIVE"),
-        (info(service={"deployment_controller": {"type": "CODE_DEPLOY"}}), {}, "CodeDeploy"),
-        (info(service={"deployment_controller": {"type": "EXTERNAL"}}), {}, "EXTERNAL deployment controller"),
-        (info(service={"scheduling_strategy": "DAEMON"}), {}, "is a DAEMON"),
-        (info(service={"deployment_configuration": {"strategy": "BLUE_GREEN"}}), {}, "deploys BLUE_GREEN"),
-        (info(service={"desired_count": 2}), {}, "would run 2 tasks"),
-        (info(), {"desired_count": "3"}, "would run 3 tasks"),
-        (info(volumes=[]), {}, "mounts no EFS volume"),
-        (info(volumes=[other("a"), other("b")]), {}, "More than one volume could hold the store"),
-        (
-            info(),
-            {"file_system_id": "fs-2"},
-            "qdrant_unlock_file_system_id is fs-2, but the service's volumes are data",
-        ),
-        (info(), {"access_point_id": "fsap-2"}, "qdrant_unlock_access_point_id is fsap-2"),
-        (info(), {"container": "nobody"}, "No container nobody mounts"),
-        (info(tasks=[{"task_arn": "a/t1", "protected": True}]), {}, "scale-in protection (t1)"),
-        (info(), {"protected": True}, "pass -e confirm=dev"),
-        (info(), {"protected": True, "confirm": "prod"}, "pass -e confirm=dev"),
-        (info(network=None), {}, "set qdrant_unlock_subnets"),
-    ],
-)
-def test_each_refusal_is_one_sentence(read: dict[str, Any], options: dict[str, Any], said: str) -> None:
-    made = plan(read, **options)
-    assert len(made["refusals"]) == 1, made["refusals"]
-    assert said in made["refusals"][0]
-    assert made["go"] is False
-
-
-REFUSED = {"last": {"status": None, "error": "connection refused"}}
-
-
-@pytest.mark.parametrize(
-    ("read", "health", "collections", "said"),
-    [
-        (info(**HEALTHY), REFUSED, None, "cannot be reached from here (connection refused)"),
-        (info(targets=[{"target_group_arn": "x"}]), REFUSED, None, "cannot be reached from here"),
-        (
-            info(**HEALTHY),
-            {"last": {"status": 404, "error": "404"}},
-            None,
-            "answers 404 although the service is healthy",
-        ),
-        (
-            info(**HEALTHY),
-            {"msg": "json: no path", "failed": True},
-            None,
-            "address cannot be asked: json: no",
-        ),
-        (info(**HEALTHY), None, {"msg": "Wrong key."}, "The points cannot be counted"),
-    ],
-)
-def test_a_run_that_could_not_be_verified_is_not_begun(
-    read: dict[str, Any], health: dict[str, Any] | None, collections: dict[str, Any] | None, said: str
-) -> None:
-    made = plan(read, health=health, collections=collections, when="always", health_url="http://h/")
-    assert len(made["refusals"]) == 1, made["refusals"]
-    assert said in made["refusals"][0]
-
-
-@pytest.mark.parametrize(
-    ("read", "options"),
-    [
-        (info(service={"desired_count": 2}), {"allow_many": "true"}),
-        (info(), {"protected": True, "confirm": "dev"}),
-        (info(volumes=[other("a"), VOLUME]), {}),  # the one that a qdrant image mounts
-        (info(volumes=[other("a"), other("b")]), {"container": "b"}),
-        (info(**HEALTHY), {"protected": True}),  # nothing needed, nothing to confirm
-        (info(service={"desired_count": 2}), {"mode": "inspect"}),
-    ],
-)
-def test_what_passes(read: dict[str, Any], options: dict[str, Any]) -> None:
-    assert plan(read, **options)["refusals"] == []
-
-
 def test_a_service_stopped_by_hand_ends_with_one_task_and_a_failure_leaves_it_stopped() -> None:
     made = plan(info(service={"desired_count": 0}, unhealthy_because=["desired count is 0"]))
     assert made["needed"]
     assert (made["desired_count_before"], made["desired_count_after"]) == (0, 1)
-
-
-OLD = "unlock-20261123T110000Z-aaaaaa"
-
-
-def claimed(owner: str = "ann@box/2", count: int = 1, name: str = OLD) -> dict[str, str]:
-    claim = new_claim(claim_id=name, owner=owner, now=NOW, lease_seconds=600)
-    return {
-        claim.key: claim.value,
-        DESIRED_COUNT: str(count),
-        AUTOSCALING: "min=1 max=3 in=false out=true scheduled=false",
-    }
 
 
 def test_an_unfinished_run_goes_on_with_its_own_name_and_the_count_that_it_wrote_down() -> None:
@@ -281,76 +106,6 @@ def test_zone_rebalancing_is_warned_of() -> None:
     assert made["refusals"] == []
     assert "ECS may by itself start a second task" in made["warnings"][0]
     assert plan(info(service={"availability_zone_rebalancing": "DISABLED"}))["warnings"] == []
-
-
-def test_a_password_in_an_address_is_not_told() -> None:
-    made = plan(info(**HEALTHY), health=REFUSED, when="always", health_url="http://ann:SECRET@h/")
-    assert "SECRET" not in str(made["refusals"])
-    assert "http://***@h/" in made["refusals"][0]
-
-
-def test_an_unlock_under_way_is_left_alone() -> None:
-    made = plan(info(service={"tags": claimed("bob@far/9")}))
-    assert len(made["refusals"]) == 1
-    assert (
-        f"Another unlock of this service is under way: {OLD}, by bob@far/9, since 2026-11-23T12:00"
-        in made["refusals"][0]
-    )
-
-
-def test_the_cleaner_mounts_exactly_what_the_service_mounts_and_no_value_reaches_a_shell() -> None:
-    made = plan(lock_patterns=["LOCK", "[a-z]*.lock"])
-    definition = made["definition"]
-    assert definition["volumes"] == [
-        {
-            "name": "store",
-            "efsVolumeConfiguration": {
-                "fileSystemId": "fs-1",
-                "rootDirectory": "/",
-                "transitEncryption": "ENABLED",
-                "authorizationConfig": {"accessPointId": "fsap-1", "iam": "ENABLED"},
-            },
-        }
-    ]
-    container = definition["containerDefinitions"][0]
-    assert container["command"] == ["sh", "-c", 'exec sh -c "$CLEANER_SCRIPT" cleaner']
-    assert container["mountPoints"] == [{"sourceVolume": "store", "containerPath": "/data", "readOnly": False}]
-    assert container["logConfiguration"]["options"]["awslogs-group"] == "/ecs/backend"
-    assert container["logConfiguration"]["options"]["mode"] == "blocking"
-    assert definition["executionRoleArn"].endswith("exec")
-    assert definition["taskRoleArn"].endswith("task")
-    values = {e["name"]: e["value"] for e in made["overrides"]["containerOverrides"][0]["environment"]}
-    assert values["CLEANER_PATTERNS"] == "LOCK\n[a-z]*.lock"
-    assert values["CLEANER_HELD_TIMEOUT"] == "180"
-    assert values["CLEANER_RUN_ID"] == "unlock-new"
-
-
-def test_the_definition_does_not_depend_on_the_run() -> None:
-    assert (
-        plan()["definition"]
-        == plan(scan_path="/collections", held_locks="delete", lock_patterns=["x.lock"])["definition"]
-    )
-
-
-def test_inspecting_mounts_read_only_under_a_family_of_its_own() -> None:
-    made = plan(info(**HEALTHY), mode="inspect")
-    assert made["go"]
-    assert made["definition"]["family"] == "clear-qdrant-locks-inspect"
-    assert made["definition"]["containerDefinitions"][0]["mountPoints"][0]["readOnly"] is True
-
-
-def test_only_what_the_service_does_not_use_is_looked_up() -> None:
-    same = plan(subnets=["subnet-1"], execution_role_arn="arn:aws:iam::1:role/exec", log_group="/ecs/backend")
-    assert same["to_check"] == {"subnets": [], "security_groups": [], "role_names": [], "log_groups": []}
-    differs = plan(
-        subnets=["subnet-9"], security_groups=["sg-9"], task_role_arn="arn:aws:iam::1:role/path/other", log_group="/x"
-    )
-    assert differs["to_check"] == {
-        "subnets": ["subnet-9"],
-        "security_groups": ["sg-9"],
-        "role_names": ["other"],
-        "log_groups": ["/x"],
-    }
 
 
 SHORT, OTHER = "wwhd/0123456789abcdef", "old/fedcba9876543210"

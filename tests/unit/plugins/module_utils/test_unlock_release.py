@@ -13,14 +13,14 @@ import pytest
 from ansible_collections.wwhd.qdrant_ops.plugins.filter.unlock_retreat import FilterModule
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs import faults_of_inputs
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import EARLIER_RELEASE, RELEASE, new_claim
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.plan import make_plan
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.release import retreat
-from ansible_collections.wwhd.qdrant_ops.tests.unit.plugins.module_utils.test_unlock_plan import (
+from ansible_collections.wwhd.qdrant_ops.tests.unit.plan_facts import (
     HEALTHY,
     NOW,
     OPTIONS,
     VOLUME,
     info,
-    make_plan,
 )
 
 PREFIX = "arn:aws:ecs:us-west-2:1:task-definition/"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.wwhd.qdrant_ops.plugins.doc_fragments.qdrant_options import ModuleDocFragment
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._http.options import http_argument_spec
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.qdrant_collections_info import (
     DOCUMENTATION,
@@ -206,7 +207,8 @@ def test_the_examples_run(task: dict[str, Any]) -> None:
 
 
 def test_the_documentation_is_the_specification() -> None:
-    documented = yaml.safe_load(DOCUMENTATION)["options"]
+    shared = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
+    documented = {**yaml.safe_load(DOCUMENTATION)["options"], **shared}
     own = {name: option for name, option in argument_spec().items() if name not in http_argument_spec()}
     assert documented.keys() == own.keys()
     for name, option in own.items():

@@ -18,11 +18,13 @@ import pytest
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._interrupts import Interrupted
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots import files
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.restoring import Restoring
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._snapshots.saving import Saving
 from ansible_collections.wwhd.qdrant_ops.plugins.modules import qdrant_snapshot
 from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClock, run_module
 from ansible_collections.wwhd.qdrant_ops.tests.unit.qdrant_client import KEY, points
 from ansible_collections.wwhd.qdrant_ops.tests.unit.small_server import Asked, Reply, serve
-from ansible_collections.wwhd.qdrant_ops.tests.unit.snapshot_server import SnapshotQdrant, save, store
+from ansible_collections.wwhd.qdrant_ops.tests.unit.snapshot_server import SnapshotQdrant, put_back, save, store
 
 
 def names(folder: Path) -> list[str]:
@@ -288,6 +290,18 @@ def test_a_signal_in_the_middle_leaves_nothing_behind(tmp_path: Path, monkeypatc
     outcome = save(qdrant, tmp_path, name="n", collections=["documents"])
     assert "Told to end by SIGTERM while saving 'documents'." in outcome.msg
     assert (names(tmp_path), qdrant.kept) == ([], {"documents": {}})
+
+
+def test_a_signal_before_anything_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told_to_end(_self: object) -> None:
+        raise Interrupted("SIGTERM")
+
+    monkeypatch.setattr(Saving, "run", told_to_end)
+    monkeypatch.setattr(Restoring, "run", told_to_end)
+    qdrant = store()
+    assert save(qdrant, tmp_path).msg == "Told to end by SIGTERM, before anything was saved. Run it again."
+    restored = put_back(qdrant, tmp_path)
+    assert restored.msg == "Told to end by SIGTERM, and no collection was begun. Run it again."
 
 
 @pytest.mark.parametrize(
