@@ -17,8 +17,8 @@ from chaos.virtual.transport import Call
 COUNTS = {
     # state, deregistration delay, when: (calls, modules that make them)
     ("stuck", 10.0, "needed"): (86, 6),
-    ("healthy", 10.0, "always"): (87, 6),
-    ("healthy", 300.0, "always"): (210, 6),
+    ("healthy", 10.0, "always"): (83, 6),
+    ("healthy", 300.0, "always"): (174, 6),
     ("healthy", 10.0, "needed"): (10, 1),
 }
 

@@ -78,9 +78,9 @@ _TAG_VALUE_LENGTH = 256
 # Every second of these waits is downtime.
 _PACE = Pace(quick=0.5, slow=2.5)
 # A drain lasts for minutes, in which nothing changes.
-_PACE_OF_ENDING = Pace(quick=0.5, slow=5.0, growth=1.3)
+_PACE_OF_ENDING = Pace(quick=0.5, slow=5.0, growth=1.6)
 # Seconds between two censuses while tasks that are known are alive; between them only those are looked at.
-_CENSUS_EVERY = 15.0
+_CENSUS_EVERY = 30.0
 
 
 @dataclass(frozen=True)
