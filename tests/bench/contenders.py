@@ -93,7 +93,7 @@ class State:
         """What the service suffers from ends when everyone has stopped it, and nobody cleans yet: what is measured is
         the tools, not the file server, nor how long a health check stays wrong."""
         over = threading.Event()
-        cures = []
+        cures: list[threading.Thread] = []
         if self.stale:
             cures.append(threading.Timer(_LEASE_ENDS * (1 / sandbox.state["speed"]), sandbox.control, ["release"]))
         if self.silent:
