@@ -121,12 +121,14 @@ def same_python(interpreter: str) -> bool:
         return False
 
 
-def _finds_less(flags: Any, environment: Mapping[str, str]) -> bool:
-    """Whether this interpreter was told to leave out what one that is started anew would find, as by `#!…python3 -s` of
-    a distribution's Ansible: packages of the user's own, or those that PYTHONPATH names."""
-    return bool(
-        flags.ignore_environment or flags.no_site or (flags.no_user_site and not environment.get("PYTHONNOUSERSITE"))
-    )
+def _started_otherwise(flags: Any, environment: Mapping[str, str], given: Iterable[str]) -> str | None:
+    """Why an interpreter that is started anew would find other packages, or run otherwise, than this one."""
+    # As `#!…python3 -s` of a distribution's Ansible: packages of the user's own, or those that PYTHONPATH names.
+    alone = flags.no_user_site and not environment.get("PYTHONNOUSERSITE")
+    if alone or flags.no_site or flags.ignore_environment:
+        return "this interpreter leaves out packages that another one finds"
+    early = sorted(name for name in given if name.startswith(_READ_AT_START))
+    return f"it is to be started with {', '.join(early)}" if early else None
 
 
 def reason_against(
@@ -155,12 +157,7 @@ def reason_against(
         return "its files are to be kept"
     if interpreter is None or not same_python(interpreter):
         return f"its interpreter is {interpreter or 'to be discovered'}"
-    if _finds_less(flags, environment):
-        return "this interpreter leaves out packages that another one finds"
-    early = sorted(name for name in given if name.startswith(_READ_AT_START))
-    if early:
-        return f"it is to be started with {', '.join(early)}"
-    return None
+    return _started_otherwise(flags, environment, given)
 
 
 class ForkedAction(NormalAction):
@@ -270,8 +267,8 @@ def run_forked(order: Order) -> tuple[int, str, str]:
     try:
         status = os.waitpid(child, 0)[1]
     except ChildProcessError:
-        # Whoever started Ansible ignores SIGCHLD: then nobody is told how a child ended, and its output has to do, as in
-        # subprocess.
+        # Whoever started Ansible ignores SIGCHLD: then nobody is told how a child ended, and its output has to do, as
+        # in subprocess.
         status = 0
     said, complained = (bytes(texts[end]).decode(errors="replace") for end in (out[0], err[0]))
     return os.waitstatus_to_exitcode(status), said, complained
