@@ -68,16 +68,19 @@ class _Models:
         self._read: set[str] = set()
 
     def read(self, services: Iterable[str]) -> None:
-        import botocore.loaders  # noqa: PLC0415  it may be lacking, and only who has services needs it
+        import botocore.config  # noqa: PLC0415  it may be lacking, and only who has services needs it
+        import botocore.loaders  # noqa: PLC0415
         import botocore.session  # noqa: PLC0415
 
         self._loader = self._loader or botocore.loaders.Loader()
         session = botocore.session.Session()
         session.register_component("data_loader", self._loader)
         for service in set(services) - self._read:
-            # A client reads all that one needs, and connects to nobody before its first call.
+            # A client reads all that one needs, and connects to nobody before its first call: not even to a machine's
+            # metadata service, which AWS_DEFAULTS_MODE=auto would ask.
             nobody = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
-            session.create_client(service, region_name="us-east-1", **nobody)
+            config = botocore.config.Config(defaults_mode="legacy")
+            session.create_client(service, region_name="us-east-1", config=config, **nobody)
             self._read.add(service)
 
     def share(self) -> None:

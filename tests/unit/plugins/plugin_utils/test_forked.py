@@ -129,6 +129,16 @@ def test_what_this_process_does_at_its_end_is_not_done_by_the_module(order: Any,
     assert not mark.exists()
 
 
+def test_reading_ahead_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an operator whose AWS_DEFAULTS_MODE is auto, botocore would ask the machine's metadata service each time."""
+    asked: list[str] = []
+    monkeypatch.setenv("AWS_DEFAULTS_MODE", "auto")
+    monkeypatch.setattr("botocore.utils.IMDSFetcher._get_request", lambda *given, **_: asked.append(str(given[1])))
+    monkeypatch.setattr("botocore.utils.IMDSFetcher._fetch_metadata_token", lambda *_given: asked.append("token"))
+    _forked._Models().read(["ecs"])
+    assert asked == []
+
+
 def facts(**other: Any) -> dict[str, Any]:
     task = SimpleNamespace(delegate_to=other.pop("delegate_to", None), async_val=other.pop("async_val", 0))
     flags = dict.fromkeys(("ignore_environment", "no_site", "no_user_site"), 0)
