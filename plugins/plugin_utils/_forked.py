@@ -43,6 +43,8 @@ SETTING = "QDRANT_OPS_FORK"
 # What is used of Ansible here is not its public interface: in a version that was not tried, its own way is gone.
 _TRIED = ("2.17", "2.18", "2.19")
 _PROFILE = "legacy"
+# What an interpreter and its libraries read when they start, and never again.
+_READ_AT_START = ("PYTHON", "LD_", "TZ")
 _LOCAL = ("local", "ansible.builtin.local")
 AWS = ("ecs", "logs", "elbv2", "application-autoscaling")
 
@@ -66,16 +68,19 @@ class _Models:
         self._read: set[str] = set()
 
     def read(self, services: Iterable[str]) -> None:
-        import botocore.loaders  # noqa: PLC0415  it may be lacking, and only who has services needs it
+        import botocore.config  # noqa: PLC0415  it may be lacking, and only who has services needs it
+        import botocore.loaders  # noqa: PLC0415
         import botocore.session  # noqa: PLC0415
 
         self._loader = self._loader or botocore.loaders.Loader()
         session = botocore.session.Session()
         session.register_component("data_loader", self._loader)
         for service in set(services) - self._read:
-            # A client reads all that one needs, and connects to nobody before its first call.
+            # A client reads all that one needs, and connects to nobody before its first call: not even to a machine's
+            # metadata service, which AWS_DEFAULTS_MODE=auto would ask.
             nobody = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
-            session.create_client(service, region_name="us-east-1", **nobody)
+            config = botocore.config.Config(defaults_mode="legacy")
+            session.create_client(service, region_name="us-east-1", config=config, **nobody)
             self._read.add(service)
 
     def share(self) -> None:
@@ -119,10 +124,28 @@ def same_python(interpreter: str) -> bool:
         return False
 
 
+def _started_otherwise(flags: Any, environment: Mapping[str, str], given: Iterable[str]) -> str | None:
+    """Why an interpreter that is started anew would find other packages, or run otherwise, than this one."""
+    # As `#!…python3 -s` of a distribution's Ansible: packages of the user's own, or those that PYTHONPATH names.
+    alone = flags.no_user_site and not environment.get("PYTHONNOUSERSITE")
+    if alone or flags.no_site or flags.ignore_environment:
+        return "this interpreter leaves out packages that another one finds"
+    early = sorted(name for name in given if name.startswith(_READ_AT_START))
+    return f"it is to be started with {', '.join(early)}" if early else None
+
+
 def reason_against(
-    *, transport: str, interpreter: str | None, task: Any, become: bool, environment: Mapping[str, str] = os.environ
+    *,
+    transport: str,
+    interpreter: str | None,
+    task: Any,
+    become: bool,
+    given: Iterable[str] = (),
+    environment: Mapping[str, str] = os.environ,
+    flags: Any = sys.flags,
 ) -> str | None:
-    """Why a task's module cannot be run in a fork; None where it can."""
+    """Why a task's module cannot be run in a fork; None where it can. `given` are the names of the variables that the
+    task's environment has."""
     if environment.get(SETTING, "").lower() == "off":
         return f"{SETTING} is off"
     if ".".join(ansible_version.split(".")[:2]) not in _TRIED or sys.platform != "linux":
@@ -137,7 +160,7 @@ def reason_against(
         return "its files are to be kept"
     if interpreter is None or not same_python(interpreter):
         return f"its interpreter is {interpreter or 'to be discovered'}"
-    return None
+    return _started_otherwise(flags, environment, given)
 
 
 class ForkedAction(NormalAction):
@@ -152,6 +175,7 @@ class ForkedAction(NormalAction):
             interpreter=self._interpreter(kwargs.get("task_vars") or {}),
             task=self._task,
             become=bool(self._connection.become),
+            given=self._environment(),
         )
         self._forks = not against and not args and not kwargs.get("module_name")
         if against:
@@ -161,6 +185,12 @@ class ForkedAction(NormalAction):
             return result
         finally:
             self._forks, self._order = False, None
+
+    def _environment(self) -> dict[str, str]:
+        """What the task's environment sets."""
+        found: dict[str, Any] = {}
+        self._compute_environment_string(found)
+        return {name: str(value) for name, value in found.items()}
 
     def _interpreter(self, task_vars: Mapping[str, Any]) -> str | None:
         """The path of the interpreter, as far as somebody has named one."""
@@ -176,12 +206,10 @@ class ForkedAction(NormalAction):
     def _configure_module(self, module_name: str, module_args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Any:
         if not self._forks:
             return super()._configure_module(module_name, module_args, task_vars)
-        environment: dict[str, Any] = {}
-        self._compute_environment_string(environment)
         self._order = Order(
             _module_of(type(self).__module__),
             _encoded(module_args),
-            {name: str(value) for name, value in environment.items()},
+            self._environment(),
             str(self._loader.get_basedir()),
         )
         return _built(self._order.module)
@@ -239,7 +267,12 @@ def run_forked(order: Order) -> tuple[int, str, str]:
                 if not block:
                     selector.unregister(key.fd)
                     os.close(key.fd)
-    _pid, status = os.waitpid(child, 0)
+    try:
+        status = os.waitpid(child, 0)[1]
+    except ChildProcessError:
+        # Whoever started Ansible ignores SIGCHLD: then nobody is told how a child ended, and its output has to do, as
+        # in subprocess.
+        status = 0
     said, complained = (bytes(texts[end]).decode(errors="replace") for end in (out[0], err[0]))
     return os.waitstatus_to_exitcode(status), said, complained
 
@@ -253,7 +286,8 @@ def _be_module(order: Order, out: int, err: int) -> NoReturn:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _leave_files(out, err)
         sys.stdin, sys.stdout, sys.stderr = (
-            os.fdopen(number, mode, closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+            os.fdopen(number, mode, closefd=False, errors=errors)
+            for number, mode, errors in ((0, "r", None), (1, "w", None), (2, "w", "backslashreplace"))
         )
         # What Ansible's processes do at their ends, such as removing their folder, is not this one's to do.
         atexit._clear()

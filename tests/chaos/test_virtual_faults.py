@@ -196,6 +196,16 @@ def test_a_cleaner_that_cannot_be_registered_stops_nothing(operator: Controller)
     assert as_it_was(operator)
 
 
+def test_a_stopped_service_whose_cleaner_cannot_be_registered_is_put_back(operator: Controller) -> None:
+    """What an earlier run has left stopped is this one's to put back, whatever it fails at."""
+    assert not operator.unlock("1", entry="stop").failed
+    operator.world.faults.add("access_denied", match={"service": "ecs", "operation": "RegisterTaskDefinition"})
+    played = operator.unlock("2", entry="start", takeover=True)
+    assert outcome(played) == "failed"
+    assert "The service is restored" in played.msg
+    assert as_it_was(operator)
+
+
 @pytest.mark.parametrize("operation", ["UpdateService", "RunTask", "DescribeTasks"])
 def test_credentials_that_expire_on_the_way_are_told_and_the_next_run_finishes(
     operator: Controller, operation: str

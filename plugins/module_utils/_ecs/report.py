@@ -79,7 +79,11 @@ def collect(
     listed: dict[str, list[dict[str, Any]]] = {}
     mounts = _mounts(aws, found, definition, neighbours, listed=listed, clock=clock) if neighbours and early else []
     if name_of(cluster) in listed:
-        own = [task for task in listed[name_of(cluster)] if task.get("group") == group_of_service(service)]
+        own = [
+            task
+            for task in listed[name_of(cluster)]
+            if task.get("group") == group_of_service(str(found["serviceName"]))
+        ]
     else:
         own = census(aws, cluster=cluster, serviceName=service).tasks
     tasks = newest_first(own)

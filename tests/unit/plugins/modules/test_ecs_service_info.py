@@ -411,6 +411,17 @@ def test_who_else_mounts_it_is_told_as_the_other_module_tells_it(
     }
 
 
+@pytest.mark.parametrize("asked", [None, {**ASKED, "always": True}])
+def test_a_service_that_is_named_by_its_arn_has_tasks(asked: dict[str, Any] | None) -> None:
+    world = healthy_world()
+    arn = f"arn:aws:ecs:us-west-2:123456789012:service/{CLUSTER}/{SERVICE}"
+    world.overrides["ecs:DescribeServices"] = [{"services": [world.service]}]
+    outcome, _aws = info(world, service=arn, **({"mounts": asked} if asked else {}))
+    assert not outcome.failed, outcome.msg
+    assert [one["task_arn"] for one in outcome.result["tasks"]] == [task_arn(1)]
+    assert outcome.result["healthy"]
+
+
 def test_where_it_cannot_be_told_who_mounts_it_all_else_is() -> None:
     world = stuck_world()
     outcome, _aws = info(world, mounts={"clusters": [CLUSTER, "another"]})

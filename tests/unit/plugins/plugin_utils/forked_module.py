@@ -31,6 +31,8 @@ def main() -> None:
     atexit.register(lambda: print("its own end"))
     if how == "raise":
         raise LookupError("it broke")
+    if how == "unprintable":
+        raise LookupError(b"\xff".decode(errors="surrogateescape"))
     if how == "signal":
         os.kill(os.getpid(), signal.SIGTERM)
     if how == "much":

@@ -91,12 +91,27 @@ def test_a_pipe_of_the_workers_ends_while_the_module_runs(order: Any) -> None:
 
 @pytest.mark.parametrize(
     ("how", "code", "complaint"),
-    [("raise", 1, "LookupError: it broke"), ("signal", -signal.SIGTERM, "")],
+    [
+        ("raise", 1, "LookupError: it broke"),
+        ("unprintable", 1, "LookupError: \\udcff"),
+        ("signal", -signal.SIGTERM, ""),
+    ],
 )
 def test_its_end_is_told_as_a_process_end_is(order: Any, how: str, code: int, complaint: str) -> None:
     ended, _out, err = run_forked(order(how=how))
     assert ended == code
     assert complaint in err
+
+
+def test_who_is_not_told_of_its_children_reads_what_the_module_says(order: Any) -> None:
+    """A program that ignores SIGCHLD hands that on to Ansible."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        code, out, _err = run_forked(order())
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert code == 0
+    assert json.loads(out.splitlines()[0])["parent"] == os.getpid()
 
 
 def test_more_output_than_a_pipe_holds_stops_nobody(order: Any) -> None:
@@ -114,8 +129,20 @@ def test_what_this_process_does_at_its_end_is_not_done_by_the_module(order: Any,
     assert not mark.exists()
 
 
+def test_reading_ahead_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an operator whose AWS_DEFAULTS_MODE is auto, botocore would ask the machine's metadata service each time."""
+    asked: list[str] = []
+    monkeypatch.setenv("AWS_DEFAULTS_MODE", "auto")
+    monkeypatch.setattr("botocore.utils.IMDSFetcher._get_request", lambda *given, **_: asked.append(str(given[1])))
+    monkeypatch.setattr("botocore.utils.IMDSFetcher._fetch_metadata_token", lambda *_given: asked.append("token"))
+    _forked._Models().read(["ecs"])
+    assert asked == []
+
+
 def facts(**other: Any) -> dict[str, Any]:
     task = SimpleNamespace(delegate_to=other.pop("delegate_to", None), async_val=other.pop("async_val", 0))
+    flags = dict.fromkeys(("ignore_environment", "no_site", "no_user_site"), 0)
+    other["flags"] = SimpleNamespace(**{**flags, **other.get("flags", {})})
     return {"transport": "local", "interpreter": sys.executable, "task": task, "become": False,
             "environment": {}, **other}  # fmt: skip
 
@@ -132,6 +159,11 @@ def facts(**other: Any) -> dict[str, Any]:
         ({"interpreter": None}, "its interpreter is to be discovered"),
         ({"interpreter": "/usr/bin/python0"}, "its interpreter is /usr/bin/python0"),
         ({"environment": {"QDRANT_OPS_FORK": "Off"}}, "QDRANT_OPS_FORK is off"),
+        ({"given": ["AWS_PROFILE", "NO_PROXY"]}, None),
+        ({"given": ["PYTHONPATH", "LD_LIBRARY_PATH"]}, "it is to be started with LD_LIBRARY_PATH, PYTHONPATH"),
+        ({"flags": {"no_user_site": 1}}, "this interpreter leaves out packages that another one finds"),
+        ({"flags": {"ignore_environment": 1}}, "this interpreter leaves out packages that another one finds"),
+        ({"flags": {"no_user_site": 1}, "environment": {"PYTHONNOUSERSITE": "1"}}, None),
     ],
 )
 def test_where_it_would_make_a_difference_ansibles_own_way_is_gone(other: dict[str, Any], why: str | None) -> None:
