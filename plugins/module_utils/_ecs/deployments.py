@@ -19,6 +19,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aw
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.following import Following, tasks_ended
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.guard import Guard
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.protection import protected_tasks
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.release import Release
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout import (
     Ending,
@@ -28,7 +29,6 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout impor
     waiting_for,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout_text import failure_text, state_text
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import protected_tasks
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_deployments import pause_of
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
     find_service,

@@ -19,7 +19,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.arguments imp
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.definitions import describe_definition
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.mounts import find_mounts
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.scaling import protected_tasks
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.protection import protected_tasks
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_deployments import (
     has_stages,
     pause_of,
