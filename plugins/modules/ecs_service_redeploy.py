@@ -298,7 +298,8 @@ failures:
 targets:
   description:
     - The service's target groups, as M(wwhd.qdrant_ops.ecs_service_info) returns them; empty with
-      O(wait_for_targets=false), unless the deployment failed.
+      O(wait_for_targets=false), unless the deployment failed. How they are checked and drained (C(health_check),
+      C(deregistration_delay)) is null, unless the deployment failed.
   returned: success, and on a failure of the deployment
   type: list
   elements: dict

@@ -50,6 +50,8 @@ __all__ = ["Request", "redeploy", "silent"]
 # A task takes some 20 s to start and more to be found healthy: the looks need not be close, and each is a call.
 _PACE = Pace(quick=2.5, slow=2.5)
 _PACE_OF_STARTING = Pace(quick=5.0, slow=5.0)
+# Right after our call no task has come further than to its network interface.
+_PACE_OF_BEGINNING = Pace(quick=10.0, slow=10.0)
 
 _WAITED_FOR = {
     "rollout": "the rollout is not complete",
@@ -280,7 +282,7 @@ def _follow(following: Following, request: Request, *, facts: Mapping[str, Any],
             hopeless=lambda look: getattr(ending_of(look, goal), "why", None),
             fingerprint=Look.fingerprint,
             timeout=request.timeout,
-            pace=lambda look: _PACE_OF_STARTING if _is_starting(look, goal) else _PACE,
+            pace=lambda look: _pace_at(look, goal),
             clock=following.clock,
         )
     except (TimedOut, Hopeless) as error:
@@ -293,6 +295,12 @@ def _follow(following: Following, request: Request, *, facts: Mapping[str, Any],
         changed=changed,
         waited=round(observation.elapsed, 3),
     )
+
+
+def _pace_at(look: Look, goal: Goal) -> Pace:
+    if not _is_starting(look, goal):
+        return _PACE
+    return _PACE_OF_BEGINNING if look.begins else _PACE_OF_STARTING
 
 
 def _is_starting(look: Look, goal: Goal) -> bool:
@@ -375,7 +383,7 @@ def _failed(
         # is gone, and its tasks may not even be listed.
         outcome = ending.outcome if ending.outcome == "service_gone" else None
         unread = f" How its tasks are now could not be read: {refused}"
-    if look.targets is None and look.service.get("desiredCount"):
+    if look.service.get("desiredCount"):
         # What can't be read must not hide why the deployment failed.
         with contextlib.suppress(OperationFailed):
             look = replace(look, targets=read_targets(following.aws, service=look.service))

@@ -32,7 +32,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_deplo
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import find_service, new_events
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tails import newest_first, with_tails
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets import read_targets, refreshed_targets
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets import refreshed_targets, unread_targets
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import census, describe, is_gone, list_arns
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
@@ -41,7 +41,7 @@ __all__ = ["SETTLING", "Following", "tasks_ended"]
 # AWS's reads follow its writes with a delay (facts.md B.3): seconds until an old answer is believed after all.
 SETTLING = 30.0
 # Seconds after which the tasks are read again though nothing in the service has changed.
-_TASKS_EVERY = 15.0
+_TASKS_EVERY = 30.0
 # The same for stages, whose changes the service does not show.
 _STAGES_EVERY = 5.0
 # What ECS says of a deployment that comes as it should. More tasks started than are wanted replace some that failed.
@@ -121,6 +121,7 @@ class Following:
             tasks=self._ours(),
             # What AWS answers to our call says nothing about how old its next answers are.
             settled=not answered and self._has_settled(found, now),
+            begins=answered is not None,
             absent=self._count_absent(look),
             said=tuple(str(event.get("message")) for event in self.events(found)),
         )
@@ -234,9 +235,9 @@ class Following:
     def _read_targets(self, service: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         if not self.goal.wait_for_targets:
             return None
-        if self._last is not None and self._last.targets is not None:
-            return refreshed_targets(self.aws, self._last.targets)
-        return read_targets(self.aws, service=service)
+        # How they are checked is asked where that has to explain anything: after a failure.
+        known = self._last.targets if self._last else None
+        return refreshed_targets(self.aws, unread_targets(service) if known is None else known)
 
     def _read_stages(self, service: Mapping[str, Any], now: float) -> dict[str, Any] | None:
         arn = service.get("currentServiceDeployment")

@@ -61,6 +61,7 @@ class Look:
     `targets` and `old` (the service's other tasks that may be alive) are None as long as it is too early to ask;
     `service_deployment` is None for services that have no stages. `settled`: our call is visible in what AWS answers;
     before that an old state may come back, which must be taken neither for success nor for somebody else's doing.
+    `begins`: this is what AWS has answered to our call.
     `absent`: in how many looks in a row the deployment was not listed. `said`: the service's events since our call.
     """
 
@@ -70,6 +71,7 @@ class Look:
     old: list[dict[str, Any]] | None = None
     service_deployment: dict[str, Any] | None = None
     settled: bool = True
+    begins: bool = False
     absent: int = 0
     said: tuple[str, ...] = ()
 

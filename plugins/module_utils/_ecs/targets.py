@@ -24,6 +24,7 @@ __all__ = [
     "refreshed_targets",
     "target_group_arns",
     "unhealthy_targets",
+    "unread_targets",
 ]
 
 # Targets in these states are leaving: they say nothing about the tasks that run now (facts.md I).
@@ -76,16 +77,9 @@ def read_targets(aws: Aws, *, service: Mapping[str, Any]) -> list[dict[str, Any]
     A group that was deleted is told in `problem`: the service then has no healthy target, which a diagnosis must say
     rather than fail on. `deregistration_delay` is in seconds, null where these credentials may not read it.
     """
-    groups = []
-    for arn in target_group_arns(service):
-        entry: dict[str, Any] = {
-            "target_group_arn": arn,
-            "problem": None,
-            "health_check": None,
-            "deregistration_delay": None,
-            "targets": [],
-        }
-        groups.append(entry)
+    groups = unread_targets(service)
+    for entry in groups:
+        arn = entry["target_group_arn"]
         try:
             entry["health_check"] = _health_check(aws, arn=arn)
             entry["targets"] = read_health(aws, arn=arn)
@@ -98,8 +92,16 @@ def read_targets(aws: Aws, *, service: Mapping[str, Any]) -> list[dict[str, Any]
     return groups
 
 
+def unread_targets(service: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The service's target groups as `read_targets` gives them, with nothing known of them yet."""
+    return [
+        {"target_group_arn": arn, "problem": None, "health_check": None, "deregistration_delay": None, "targets": []}
+        for arn in target_group_arns(service)
+    ]
+
+
 def refreshed_targets(aws: Aws, groups: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Groups as `read_targets` gave them, with the health of now: one call a group, what is configured stays."""
+    """Groups as `read_targets` or `unread_targets` gave them, with the health of now: one call a group."""
     fresh = []
     for group in groups:
         try:

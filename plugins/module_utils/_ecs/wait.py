@@ -51,8 +51,8 @@ _QUICK, _SLOW, _GROWTH = 0.5, 2.5, 1.6
 # pulled, all of which takes seconds in which no container runs (facts.md A.4). One that fails is over within one.
 _WHILE_PREPARED = (
     (frozenset({"PROVISIONING"}), 5.0),
-    (frozenset({"PROVISIONING", "PENDING"}), 2.5),
-    (frozenset({"PROVISIONING", "PENDING", "ACTIVATING"}), 2.0),
+    (frozenset({"PROVISIONING", "PENDING"}), 4.0),
+    (frozenset({"PROVISIONING", "PENDING", "ACTIVATING"}), 3.0),
 )
 # DescribeTasks takes so many a call: a look at more of them costs more calls, and comes less often.
 _TASKS_A_CALL = 100
