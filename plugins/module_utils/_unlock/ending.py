@@ -218,9 +218,7 @@ def _restored_sentence(facts: Facts) -> str:
         if quiesce.get("changed") and not quiesce["claimed"]:
             return "Nothing but a tag was left on the service; the next run removes it."
     if facts.registered:
-        return (
-            "Nothing had been changed, but the cleaner's task definition was registered: the next run uses it."
-        )
+        return "Nothing had been changed, but the cleaner's task definition was registered: the next run uses it."
     return "Nothing had been changed."
 
 
