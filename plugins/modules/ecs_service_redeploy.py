@@ -295,6 +295,13 @@ failures:
   type: list
   elements: dict
   sample: []
+has_run:
+  description:
+    - Whether a container of this deployment may have run, be it in a task that was stopped since and has not failed.
+      Only of a deployment with an RV(outcome) is that known.
+  returned: success, and on a failure of the deployment
+  type: bool
+  sample: true
 targets:
   description:
     - The service's target groups, as M(wwhd.qdrant_ops.ecs_service_info) returns them; empty with

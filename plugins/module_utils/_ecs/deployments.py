@@ -26,6 +26,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout impor
     Goal,
     Look,
     ending_of,
+    may_have_run,
     waiting_for,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.rollout_text import failure_text, state_text
@@ -213,6 +214,7 @@ def _predicted(before: Mapping[str, Any], *, release: Release, changed: bool) ->
         "service_deployment": None,
         "events": [],
         "failures": [],
+        "has_run": False,
         "targets": [],
         "tasks": [],
         "old_tasks": [],
@@ -335,6 +337,7 @@ def _result(
         "service_deployment": snake(look.service_deployment) if look.service_deployment else None,
         "events": following.events(look.service),
         "failures": following.failures(request.log_lines),
+        "has_run": any(map(may_have_run, look.tasks)),
         "targets": look.targets or [],
         "tasks": [task_view(task) for task in newest_first(look.tasks) if not is_gone(task)],
         "old_tasks": [task_view(task) for task in newest_first(look.old or [])],

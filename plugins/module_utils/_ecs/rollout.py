@@ -24,6 +24,7 @@ __all__ = [
     "ended_badly",
     "ending_of",
     "failure_count",
+    "may_have_run",
     "rolled_out",
     "tasks_lacking",
     "waiting_for",
@@ -107,6 +108,14 @@ def ended_badly(task: Mapping[str, Any]) -> bool:
     if task.get("stopCode") in ("TaskFailedToStart", "EssentialContainerExited"):
         return True
     return "health checks" in str(task.get("stoppedReason", ""))
+
+
+def may_have_run(task: Mapping[str, Any]) -> bool:
+    """Whether a container of the task may have run, also if that was stopped since by no fault of its own."""
+    return bool(task.get("startedAt")) or any(
+        container.get("exitCode") is not None or container.get("lastStatus") not in (None, "PENDING", "STOPPED")
+        for container in task.get("containers") or []
+    )
 
 
 def failure_count(look: Look, goal: Goal) -> int:

@@ -51,6 +51,7 @@ class Facts:
     quiesce: Mapping[str, Any] | None = None
     inspect: bool = False
     check: bool = False
+    registered: bool = False
     cleaned: bool = False
     removed: int | None = 0
     held: int = 0
@@ -216,6 +217,8 @@ def _restored_sentence(facts: Facts) -> str:
             )
         if quiesce.get("changed") and not quiesce["claimed"]:
             return "Nothing but a tag was left on the service; the next run removes it."
+    if facts.registered:
+        return "Nothing had been changed, but the cleaner's task definition was registered: the next run uses it."
     return "Nothing had been changed."
 
 

@@ -169,7 +169,7 @@ def _store_text(volume: Mapping[str, Any]) -> str:
 
 def _has_run(deployment: Mapping[str, Any]) -> bool:
     """Whether a container of the deployment may have run; only where everything is known of it, it has not."""
-    if not deployment.get("outcome"):
+    if not deployment.get("outcome") or deployment.get("has_run"):
         return True
     tasks = [*(deployment.get("failures") or []), *(deployment.get("tasks") or [])]
     return any(

@@ -79,6 +79,8 @@ def make_result(raw: Mapping[str, Any]) -> dict[str, Any]:
             quiesce=quiesce,
             inspect=inspect,
             check=check,
+            # All else in preflight only reads.
+            registered=any(result.get("changed") for result in results.get("preflight") or [] if result),
             cleaned=bool(wait.get("tasks")),
             removed=len(locks["removed"]) if report["summary"] is not None else None,
             held=len(locks["held"]),

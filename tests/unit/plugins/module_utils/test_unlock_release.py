@@ -205,6 +205,13 @@ def test_the_claim_of_a_release_lasts_for_the_way_back_as_well() -> None:
     assert release["lease_seconds"] == plain["lease_seconds"] + again
 
 
+@pytest.mark.parametrize(("has_run", "action"), [(False, "back"), (True, "stop")])
+def test_a_task_that_ran_and_is_gone_without_a_fault_forbids_the_way_back(has_run: bool, action: str) -> None:
+    release = {"name": "backend:8", "previous": "backend:7", "way_back": False}
+    ended = {"outcome": "timed_out", "tasks": [], "failures": [], "has_run": has_run}
+    assert retreat(release, current="backend:8", deployment=ended, completed=False)["action"] == action
+
+
 def test_a_service_that_was_found_stopped_is_not_said_to_go_on_running() -> None:
     release = {"name": "backend:8", "previous": "backend:7", "way_back": False}
     found = retreat(release, current="backend:8", deployment=UP, completed=True, stopped_before=True)

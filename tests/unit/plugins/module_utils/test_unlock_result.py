@@ -195,6 +195,10 @@ def test_held_locks_fail_with_their_names_and_the_way_on() -> None:
         ({"restore": {"skipped": True}}, "Nothing had been changed."),
         ({"phases": {"quiesce": [{"failed": True, "claimed": False}]}}, "Nothing had been changed."),
         ({"phases": {"quiesce": [{"failed": True, "claimed": False, "changed": True}]}}, "Nothing but a tag was left"),
+        (
+            {"phases": {"preflight": [{"changed": True}], "quiesce": [{"failed": True, "claimed": False}]}},
+            "but the cleaner's task definition was registered",
+        ),
         ({"phases": {"quiesce": [{"failed": True, "msg": "MODULE FAILURE"}]}}, "How far it had come is not known."),
         ({"wait": wait([], 0), "restore": step(80)}, "The cleaner's report did not arrive"),
     ],

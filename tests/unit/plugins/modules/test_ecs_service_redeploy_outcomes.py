@@ -514,6 +514,21 @@ def test_a_failure_tells_of_the_tasks_as_they_are_now(readable: bool) -> None:
     assert ("How its tasks are now could not be read" in found.msg) is not readable
 
 
+def test_a_task_that_ran_and_was_stopped_by_somebody_has_run() -> None:
+    """It has not failed and lives no more: nothing else that is told shows it, and it may have opened the store."""
+    world, clock = World(desired=0), FakeClock()
+    rolling(world)
+    clock.at(10, world.set_tasks(task(2, started_by=NEW)))
+    stopped = task(
+        2, last="STOPPED", desired="STOPPED", started_by=NEW, exits={"qdrant": 0}, stopCode="ServiceSchedulerInitiated"
+    )
+    clock.at(19, world.set_tasks(stopped))
+    found, _aws = redeploy(world, clock=clock, desired_count=1, timeout=20)
+    assert found.result["outcome"] == "timed_out"
+    assert (found.result["failures"], found.result["tasks"]) == ([], [])
+    assert found.result["has_run"]
+
+
 def test_a_service_that_is_gone_is_told_although_its_tasks_are_not_listed_any_more() -> None:
     world, clock = World(desired=0), FakeClock()
     rolling(world)
