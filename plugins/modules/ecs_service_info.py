@@ -207,7 +207,7 @@ tasks:
   description:
     - Every live task and the newest ones that have ended, newest first.
     - Those that have ended or are ending have the last lines of their logs. Where a container that ended by itself
-      names a lock in them, those that were only taken down with it have none.
+      names a lock in them, those that were only taken down, with it or before, have none.
   returned: success
   type: list
   elements: dict

@@ -147,6 +147,14 @@ options:
     description: How many seconds to wait at most.
     type: int
     default: 900
+  look_again:
+    description:
+      - Whether a service that was stopped counts as empty only when it was seen empty twice in a row. ECS may have
+        started a task just before it heard of the new count, and AWS's lists follow its writes with a delay.
+      - Turn it off only where all tasks are looked at once more before anything is done that needs them gone, as with
+        O(wwhd.qdrant_ops.ecs_run_oneoff#module:guard).
+    type: bool
+    default: true
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
   - wwhd.qdrant_ops.progress
@@ -319,6 +327,7 @@ def argument_spec() -> dict[str, Any]:
         "takes_over": {"type": "list", "elements": "str", "default": []},
         "wait": {"type": "bool", "default": True},
         "timeout": {"type": "int", "default": 900},
+        "look_again": {"type": "bool", "default": True},
     }
 
 
@@ -353,6 +362,7 @@ def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         takes_over=params["takes_over"],
         deregistration_delays={arn: int(seconds) for arn, seconds in params["deregistration_delays"].items()},
         wait_for=params["timeout"] if params["wait"] else None,
+        look_again=params["look_again"],
         check_mode=module.check_mode,
         clock=clock,
     )

@@ -137,14 +137,21 @@ def wait_until_gone(
     timeout: float,
     clock: Clock,
     answered: Mapping[str, Any] | None = None,
+    look_again: bool = True,
 ) -> Observation[ServiceLook]:
     """Wait until no process of the service can be alive (desired count 0 has been set).
 
     Counters and `services-stable` say so minutes too early (facts.md A.3), therefore the tasks themselves are looked
     at: desired RUNNING and STOPPED, each of them gone, twice in a row. Raises OperationFailed with the last state.
-    `answered` is the service as UpdateService has just given it, which need not be asked for again at once.
+    `answered` is the service as UpdateService has just given it: where it was empty then, that is the first look at it,
+    and where not, nothing can have ended in the same moment. Without `look_again` one look has to do: the caller looks
+    at all tasks once more before anything that needs it.
     """
+    enough = _CALM_LOOKS if look_again else 1
     deadline = clock.utcnow() + timedelta(seconds=timeout)
+    if answered and not _is_empty(answered):
+        answered = None
+        clock.sleep(min(timeout, _PACE_OF_ENDING.quick))
     settling = _Settling(0, clock.monotonic() + _SETTLING, clock)
     calm, looks, counted_at = 0, 0, 0.0
     seen: frozenset[str] = frozenset()
@@ -166,7 +173,7 @@ def wait_until_gone(
         known = census(aws, cluster=cluster, over=over, serviceName=service)
         arns = frozenset(task["taskArn"] for task in known.tasks)
         empty = all(map(is_gone, known.tasks)) and not known.missing
-        quiet = empty and not found.get("runningCount") and not found.get("pendingCount")
+        quiet = empty and _is_empty(found)
         calm = calm + 1 if quiet and (arns <= seen or not calm) else int(quiet)
         seen = arns
         awaited |= {task["taskArn"] for task in known.tasks if not is_gone(task)}
@@ -184,7 +191,7 @@ def wait_until_gone(
     try:
         return poll(
             read,
-            done=lambda look: look.calm >= _CALM_LOOKS and look.service.get("desiredCount") == 0,
+            done=lambda look: look.calm >= enough and look.service.get("desiredCount") == 0,
             hopeless=hopeless,
             fingerprint=ServiceLook.fingerprint,
             tell=ServiceLook.told,
@@ -225,6 +232,10 @@ def _at_those_that_live(
         return None
     fresh = {task["taskArn"]: task for task in described.tasks}
     return replace(last, tasks=[fresh.get(task["taskArn"], task) for task in last.tasks])
+
+
+def _is_empty(service: Mapping[str, Any]) -> bool:
+    return not service.get("runningCount") and not service.get("pendingCount")
 
 
 def is_steady(service: Mapping[str, Any], *, desired: int) -> bool:

@@ -210,12 +210,16 @@ def _task_views(
     live = [task["taskArn"] for task in kept if not is_gone(task)]
     protected = protected_tasks(aws, cluster=cluster, arns=live)
     guarded = None if protected is None else {entry["taskArn"] for entry in protected}
-    views = []
-    for task in kept:
-        newest = int(task["taskArn"] in explained)
-        (view,) = with_tails(
-            aws, tasks=[task], newest=newest, lines=log_lines, definitions=definitions, tells_all=_names_a_lock
-        )
-        view["protected"] = None if guarded is None else task["taskArn"] in guarded
-        views.append(view)
+    read = with_tails(
+        aws,
+        tasks=[task for task in kept if task["taskArn"] in explained],
+        newest=stopped,
+        lines=log_lines,
+        definitions=definitions,
+        tells_all=_names_a_lock,
+    )
+    tails = {view["task_arn"]: view for view in read}
+    views = [tails.get(task["taskArn"]) or task_view(task) for task in kept]
+    for view in views:
+        view["protected"] = None if guarded is None else view["task_arn"] in guarded
     return views

@@ -41,8 +41,10 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import 
 __all__ = ["Restoration", "claim_first", "restore", "restore_if_it_dies"]
 
 _HEARTBEAT = Pace(quick=0.25, slow=0.25)
-# Seconds between two looks whether the claim is still there, while the playbook lives: it is gone when the run is over.
+# Seconds between two looks at the claim while the playbook lives: until it was seen, then until it is gone, as when the
+# run is over. What a playbook still does after that need not be watched, but it harms nobody.
 _LOOK_EVERY = 15.0
+_LOOK_AGAIN_EVERY = 60.0
 # A module that outlives its playbook may write the claim a little later: looks, so many seconds apart.
 _LATE_CLAIM_LOOKS = 3
 _LATE_CLAIM_PAUSE = 2.0
@@ -349,7 +351,7 @@ def _await_end(aws: Aws, *, wanted: Restoration, alive: Callable[[], bool], life
     def look() -> str:
         nonlocal looked_at, seen
         lives = alive()
-        if lives and clock.monotonic() - looked_at < _LOOK_EVERY:
+        if lives and clock.monotonic() - looked_at < (_LOOK_AGAIN_EVERY if seen else _LOOK_EVERY):
             return ""
         looked_at = clock.monotonic()
         there = _is_claimed(aws, wanted)

@@ -231,7 +231,7 @@ class _Scaling:
             )
         self.result["changed"] = True
 
-    def wait(self, desired_count: int, timeout: float) -> dict[str, Any]:
+    def wait(self, desired_count: int, timeout: float, *, look_again: bool) -> dict[str, Any]:
         """The service as it was seen last."""
         if desired_count == 0:
             observation = wait_until_gone(
@@ -241,6 +241,7 @@ class _Scaling:
                 timeout=timeout,
                 clock=self.clock,
                 answered=self.answered,
+                look_again=look_again,
             )
         else:
             observation = wait_until_running(
@@ -271,6 +272,7 @@ def scale(  # noqa: PLR0913  each is one thing that a caller may ask for, by nam
     deregistration_delays: Mapping[str, int] | None = None,
     expected: Expected | None = None,
     wait_for: float | None = None,
+    look_again: bool = True,
     look_around: bool = True,
     found: Mapping[str, Any] | None = None,
     check_mode: bool = False,
@@ -280,7 +282,8 @@ def scale(  # noqa: PLR0913  each is one thing that a caller may ask for, by nam
 
     What it takes to restore is on the service before anything moves; the autoscaling is resumed only when the count is
     back, because RegisterScalableTarget moves the count into its limits (facts.md C.8). `wait_for`: for how many
-    seconds to wait at most until the tasks followed the count; None does not wait. Without `look_around`, autoscaling
+    seconds to wait at most until the tasks followed the count; None does not wait. `look_again`: see
+    `wait_until_gone`. Without `look_around`, autoscaling
     and tasks of which nothing is asked are not read for the result. `found` is the service as the caller's last call
     has shown it.
     Returns what the module returns. Raises OperationFailed; what was done until then stays done, and `changed` in its
@@ -343,7 +346,7 @@ def scale(  # noqa: PLR0913  each is one thing that a caller may ask for, by nam
         if desired_count is not None:
             steps.set_count(previous, desired_count)
         if desired_count is not None and wait_for is not None and not check_mode:
-            still = steps.wait(desired_count, wait_for)
+            still = steps.wait(desired_count, wait_for, look_again=look_again)
             Expected(tags or {}).require(still, doing=doing)
         elif look_around:
             known = census(aws, cluster=cluster, serviceName=service)

@@ -74,16 +74,19 @@ def with_tails(
     """The views of `tasks`; the first `newest` of them with `logs` in each container that logs to CloudWatch.
 
     Where a container has ended by itself, and `tells_all` finds the whole reason in its last lines, the logs of those
-    that were merely taken down with it are not read. Who fails is not always who is at fault: without such lines all
-    are read.
+    that were merely taken down are not read, neither of its task nor of older ones. Who fails is not always who is at
+    fault: without such lines all are read, and those of whoever ended by itself before always are.
     Logs explain a failure and must not become one: where they can't be read, `logs` holds one line that says so.
     """
     definitions = {} if definitions is None else definitions
     views = []
+    told = False
     for position, task in enumerate(tasks):
         view = task_view(task)
         if position < newest:
-            _add_tails(aws, view=view, task=task, lines=lines, definitions=definitions, tells_all=tells_all)
+            told = _add_tails(
+                aws, view=view, task=task, lines=lines, definitions=definitions, tells_all=tells_all, told=told
+            )
         views.append(view)
     return views
 
@@ -100,18 +103,19 @@ def _add_tails(
     lines: int,
     definitions: dict[str, Any],
     tells_all: Callable[[list[str]], bool],
-) -> None:
+    told: bool,
+) -> bool:
+    """Whether all is told now. `told`: it was before."""
     arn = str(task.get("taskDefinitionArn"))
     try:
         if arn not in definitions:
             definitions[arn] = describe_definition(aws, name=arn)
     except OperationFailed:
-        return
+        return told
     region = str(aws.client("logs").meta.region_name)
     readers = streams_of(
         definitions[arn], task_arn=str(task["taskArn"]), region=region, containers=task.get("containers", [])
     )
-    told = False
     for container in sorted(view["containers"], key=_ended_by_itself, reverse=True):
         reader = readers.get(container["name"])
         if reader is None or (told and not _ended_by_itself(container)):
@@ -125,3 +129,4 @@ def _add_tails(
         except OperationFailed as error:
             container["logs"] = [f"({error})"]
         told = told or (_ended_by_itself(container) and tells_all(container["logs"]))
+    return told

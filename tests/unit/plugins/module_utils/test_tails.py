@@ -142,3 +142,23 @@ def test_what_was_taken_down_is_not_read_where_the_reason_is_known(
     assert [params["logStreamName"].split("/")[0] for params in aws.asked] == read_of
     assert [container["name"] for container in view["containers"]] == ["fastapi", "qdrant"]
     assert [container["name"] for container in view["containers"] if "logs" in container] == sorted(read_of)
+
+
+def test_of_older_tasks_those_that_ended_by_themselves_are_read_all_the_same() -> None:
+    """What the newest failure is told by may be the trace of another one: a full disk, and then its locks."""
+    aws = Pages(page("t", "the reason"), page("t", "the first cause"))
+    views = with_tails(
+        aws,  # type: ignore[arg-type] # stands for Aws
+        tasks=[
+            task(3, last="STOPPED", desired="STOPPED", exits={"fastapi": 143, "qdrant": 101}),
+            task(2, last="STOPPED", desired="STOPPED", exits={"fastapi": 137, "qdrant": 143}),
+            task(1, last="STOPPED", desired="STOPPED", exits={"fastapi": 143, "qdrant": 1}),
+        ],
+        newest=3,
+        lines=1,
+        definitions={DEFINITION: definition()},
+        tells_all=lambda lines: "the reason" in lines,
+    )
+    read = [[c["name"] for c in view["containers"] if "logs" in c] for view in views]
+    assert read == [["qdrant"], [], ["qdrant"]]
+    assert len(aws.asked) == 2

@@ -70,6 +70,34 @@ def test_zero_means_that_the_process_is_gone_and_not_that_the_counters_say_so() 
     assert aws.params("ecs:UpdateService") == [{"cluster": CLUSTER, "service": SERVICE, "desiredCount": 0}]
 
 
+def test_one_look_at_an_empty_service_does_where_the_caller_looks_again() -> None:
+    lists = []
+    for look_again in (True, False):
+        world, clock = World(tasks=[task(1)]), FakeClock()
+        draining(world, clock)
+        outcome, aws = scale(world, clock=clock, desired_count=0, look_again=look_again)
+        assert not outcome.failed, outcome.msg
+        assert clock.now >= 40
+        lists.append(len(aws.params("ecs:ListTasks")))
+    assert lists[0] - lists[1] == 2
+
+
+def test_right_after_the_call_nothing_can_have_ended() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    at: list[float] = []
+
+    def ends(_params: dict[str, Any]) -> None:
+        world.service.update(runningCount=1)
+        clock.at(0.4, lambda: (world.service.update(runningCount=0), world.set_tasks()()))
+
+    world.on_update = ends
+    clock.at(0.2, lambda: at.append(len(world.tasks)))
+    outcome, aws = scale(world, clock=clock, desired_count=0, look_again=False)
+    assert not outcome.failed, outcome.msg
+    assert at == [1]
+    assert len(aws.params("ecs:ListTasks")) == 2
+
+
 def test_tags_and_suspension_come_before_the_count() -> None:
     world, clock = World(tasks=[task(1)]), FakeClock()
     draining(world, clock)
