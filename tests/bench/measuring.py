@@ -68,9 +68,10 @@ def processor(pids: Sequence[int]) -> float:
 class _Thread:
     """Does `step` again and again beside the command, until it is told to end."""
 
-    def __init__(self, pause: float) -> None:
+    def __init__(self, pause: float, *, share: float = 0.0) -> None:
+        """`share`: a pause is at least so many times as long as the step before it."""
         self._ends = threading.Event()
-        self._pause = pause
+        self._pause, self._share = pause, share
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def step(self) -> None:
@@ -78,8 +79,10 @@ class _Thread:
 
     def _run(self) -> None:
         while not self._ends.is_set():
+            began = time.monotonic()
             self.step()
-            self._ends.wait(self._pause)
+            # A look at hundreds of processes takes a second: what is measured must not wait for whoever measures.
+            self._ends.wait(max(self._pause, self._share * (time.monotonic() - began)))
 
     @contextmanager
     def beside(self) -> Iterator[None]:
@@ -93,7 +96,7 @@ class _Thread:
 
 class _Memory(_Thread):
     def __init__(self, mark: str) -> None:
-        super().__init__(_SAMPLE_EVERY)
+        super().__init__(_SAMPLE_EVERY, share=20.0)
         self._mark = mark
         self.peak = 0
 

@@ -17,9 +17,10 @@ from integration.playbooks.operators import Operator
 from sandbox import store
 from sandbox.client import Sandbox
 
-# The drain that serves nobody is shortened first, and put back before the tag that tells it goes.
+# The cleaner is registered before anything is stopped; the drain that serves nobody is shortened before the stop, and
+# put back before the tag that tells it goes.
 ROUND = [
-    "TagResource", "ModifyTargetGroupAttributes", "UpdateService", "RegisterTaskDefinition", "RunTask", "UpdateService",
+    "RegisterTaskDefinition", "TagResource", "ModifyTargetGroupAttributes", "UpdateService", "RunTask", "UpdateService",
     "ModifyTargetGroupAttributes", "UntagResource",
 ]  # fmt: skip
 
