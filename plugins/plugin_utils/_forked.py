@@ -141,11 +141,12 @@ def reason_against(
     task: Any,
     become: bool,
     given: Iterable[str] = (),
-    environment: Mapping[str, str] = os.environ,
+    environment: Mapping[str, str] | None = None,
     flags: Any = sys.flags,
 ) -> str | None:
     """Why a task's module cannot be run in a fork; None where it can. `given` are the names of the variables that the
-    task's environment has."""
+    task's environment has; `environment` and `flags` are this process's, unless others are given."""
+    environment = os.environ if environment is None else environment
     if environment.get(SETTING, "").lower() == "off":
         return f"{SETTING} is off"
     if ".".join(ansible_version.split(".")[:2]) not in _TRIED or sys.platform != "linux":
