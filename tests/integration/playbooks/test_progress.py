@@ -379,7 +379,7 @@ def timeless(thing: Any) -> Any:
     if isinstance(thing, list):
         return [timeless(item) for item in thing]
     if isinstance(thing, str):
-        return re.sub(r"\(\d+ attempts?: .*?\)", "(attempts)", thing)
+        return re.sub(r"\(\d+ attempts?\b.*?\)", "(attempts)", thing)
     return thing
 
 
