@@ -9,7 +9,7 @@ the process that forks the workers. The module still has a process of its own, a
 as if it had been started anew: with default signal handlers, no open file but its standard streams, and its arguments
 by Ansible's encoding; Ansible itself reads its output.
 
-Only where that makes no difference (`reason_against`); everywhere else Ansible's own way is gone.
+Only where that makes no difference (`reason_against`); everywhere else Ansible's own way is taken.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = ["AWS", "ForkedAction", "Order", "reason_against", "run_forked", "same
 
 # The operator's environment may say `off`.
 SETTING = "QDRANT_OPS_FORK"
-# What is used of Ansible here is not its public interface: in a version that was not tried, its own way is gone.
+# What is used of Ansible here is not its public interface: in a version that was not tried, its own way is taken.
 _TRIED = ("2.17", "2.18", "2.19")
 _PROFILE = "legacy"
 # What an interpreter and its libraries read when they start, and never again.
