@@ -167,25 +167,27 @@ def reason_against(
 class ForkedAction(NormalAction):
     """Runs the module of its own name, in a fork if that makes no difference."""
 
-    _forks = False
+    # What the task's environment sets, while its module is to be run in a fork.
+    _given: dict[str, str] | None = None
     _order: Order | None = None
 
     def _execute_module(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        given = self._environment()
         against = reason_against(
             transport=str(self._connection.transport),
             interpreter=self._interpreter(kwargs.get("task_vars") or {}),
             task=self._task,
             become=bool(self._connection.become),
-            given=self._environment(),
+            given=given,
         )
-        self._forks = not against and not args and not kwargs.get("module_name")
+        self._given = None if against or args or kwargs.get("module_name") else given
         if against:
             Display().vvv(f"Not run in a fork: {against}")
         try:
             result: dict[str, Any] = super()._execute_module(*args, **kwargs)
             return result
         finally:
-            self._forks, self._order = False, None
+            self._given = self._order = None
 
     def _environment(self) -> dict[str, str]:
         """What the task's environment sets."""
@@ -202,15 +204,15 @@ class ForkedAction(NormalAction):
         return path if path.startswith("/") else None
 
     def _is_pipelining_enabled(self, module_style: str, wrap_async: bool = False) -> bool:
-        return self._forks or bool(super()._is_pipelining_enabled(module_style, wrap_async))
+        return self._given is not None or bool(super()._is_pipelining_enabled(module_style, wrap_async))
 
     def _configure_module(self, module_name: str, module_args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Any:
-        if not self._forks:
+        if self._given is None:
             return super()._configure_module(module_name, module_args, task_vars)
         self._order = Order(
             _module_of(type(self).__module__),
             _encoded(module_args),
-            self._environment(),
+            self._given,
             str(self._loader.get_basedir()),
         )
         return _built(self._order.module)

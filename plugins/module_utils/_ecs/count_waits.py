@@ -38,7 +38,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import (
     poll,
 )
 
-__all__ = ["ServiceLook", "is_steady", "wait_until_gone", "wait_until_running"]
+__all__ = ["ServiceLook", "wait_until_gone", "wait_until_running"]
 
 # The scheduler may have started a task just before it heard of the new count: an empty service is believed only when
 # it was seen empty this many times in a row.
@@ -238,7 +238,7 @@ def _is_empty(service: Mapping[str, Any]) -> bool:
     return not service.get("runningCount") and not service.get("pendingCount")
 
 
-def is_steady(service: Mapping[str, Any], *, desired: int) -> bool:
+def _is_steady(service: Mapping[str, Any], *, desired: int) -> bool:
     """Whether the service is asked for `desired` tasks, runs as many, and has none pending."""
     counts = tuple(service.get(key) for key in ("desiredCount", "runningCount", "pendingCount"))
     return service.get("status") == "ACTIVE" and counts == (desired, desired, 0)
@@ -259,7 +259,7 @@ def wait_until_running(
     try:
         return poll(
             read,
-            done=lambda look: is_steady(look.service, desired=desired_count),
+            done=lambda look: _is_steady(look.service, desired=desired_count),
             hopeless=lambda look: _somebody_else(look, expected=desired_count),
             fingerprint=ServiceLook.fingerprint,
             tell=ServiceLook.told,
