@@ -9,6 +9,7 @@ Private to wwhd.qdrant_ops. The module runs in Ansible's own way; a thread besid
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -29,6 +30,7 @@ from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import PLACE
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._endings import endings_wait_for
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._forked import ForkedAction
 
 __all__ = ["Curtain", "Listener", "ProgressAction", "Said", "held_back", "is_aside", "read_line", "readable"]
@@ -133,6 +135,8 @@ class Listener:
         self._show, self._monotonic = show, monotonic
         self._curtain = Curtain(opens=monotonic() + after)
         self._over = threading.Event()
+        self._showing = threading.Lock()
+        self._endings = contextlib.ExitStack()
         self._rest = b""
         self._place: Path | None = None
         self._thread: threading.Thread | None = None
@@ -144,6 +148,7 @@ class Listener:
         except OSError:
             return None
         self._place = Path(place)
+        self._endings.enter_context(endings_wait_for(self._showing))
         self._thread = threading.Thread(target=self._listen, args=(self._place,), name="progress", daemon=True)
         self._thread.start()
         return place
@@ -156,6 +161,7 @@ class Listener:
             if self._thread is not None:
                 self._thread.join(_LEAVE_TIMEOUT)
         finally:
+            self._endings.close()
             if self._place is not None:
                 self._place.unlink(missing_ok=True)
 
@@ -174,7 +180,8 @@ class Listener:
         *lines, self._rest = (self._rest + block).split(b"\n")
         said = [line for line in map(read_line, lines) if line]
         for line in self._curtain.pass_on(said, self._monotonic()):
-            self._show(line)
+            with self._showing:
+                self._show(line)
 
 
 def _callback() -> str:
