@@ -26,7 +26,9 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import
     botocore_errors,
     from_botocore,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.throttled import wait_for_its_turn
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import hide_secrets
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._shared import shared_by
 
 if TYPE_CHECKING:
     from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -37,7 +39,8 @@ T = TypeVar("T")
 
 # botocore's standard mode knows ECS's ThrottlingException, lost connections and 5xx, which amazon.aws's AWSRetry does
 # not (style.md, pitfall 2), and keeps RunTask's client token over its retries. Connecting is given up soon: a laptop
-# without a route to AWS should say so in seconds. `aws_config` of the module overrides all of it.
+# without a route to AWS should say so in seconds. A call that AWS throttles is made again for longer than these
+# (_ecs/throttled.py). `aws_config` of the module overrides all of it.
 _RETRIES = {"mode": "standard", "total_max_attempts": 6}
 _CONNECT_TIMEOUT = 5
 _READ_TIMEOUT = 60
@@ -51,6 +54,8 @@ class Aws:
 
     def __init__(self, module: AnsibleAWSModule) -> None:
         self._module = module
+        # What this module reads together with those of other hosts; None where it runs alone.
+        self.shared = shared_by(module.params)
         self._clients: dict[tuple[str, bool], Any] = {}
 
     def client(self, service: str, *, once: bool = False) -> Any:
@@ -59,7 +64,9 @@ class Aws:
             retries = {**_RETRIES, "total_max_attempts": 1} if once else _RETRIES
             config = Config(retries=retries, connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT)
             with self._without_retries() if once else contextlib.nullcontext():
-                self._clients[service, once] = self._module.client(service, config=config)
+                self._clients[service, once] = client = self._module.client(service, config=config)
+            if "retries" not in (self._module.params.get("aws_config") or {}):
+                client.meta.events.register("needs-retry", wait_for_its_turn)
         return self._clients[service, once]
 
     @contextlib.contextmanager

@@ -124,7 +124,12 @@ def _tasks_of(
     """
 
     def read() -> Described:
-        return census(aws, cluster=cluster, over=over, apart=apart)
+        if aws.shared is None:
+            return census(aws, cluster=cluster, over=over, apart=apart)
+        everything = aws.shared.look(
+            f"tasks of {cluster}", lambda before: _whole_census(aws, cluster, before), clock=clock
+        )
+        return _part_of(everything, over=over, apart=apart)
 
     try:
         observation = poll(
@@ -143,6 +148,22 @@ def _tasks_of(
             details={"missing": missing},
         ) from error
     return observation.value.tasks
+
+
+def _whole_census(aws: Aws, cluster: str, before: Described | None) -> Described:
+    """All tasks of a cluster. `before` is what an earlier look has seen: who was gone then is not described again."""
+    gone = {str(task["taskArn"]): task for task in before.tasks if is_gone(task)} if before else {}
+    return census(aws, cluster=cluster, over=gone)
+
+
+def _part_of(
+    everything: Described, *, over: MutableMapping[str, dict[str, Any]] | None, apart: Collection[str]
+) -> Described:
+    """Of a look at all tasks what `census` gives with these."""
+    tasks = [task for task in everything.tasks if task["taskArn"] not in apart]
+    if over is not None:
+        over.update({str(task["taskArn"]): task for task in tasks if is_gone(task)})
+    return Described(tasks, [arn for arn in everything.missing if arn not in apart])
 
 
 def _newest_first_live_first(entry: Mapping[str, Any]) -> tuple[bool, float]:
@@ -201,7 +222,9 @@ def find_mounts(
                 continue
             if task.get("taskDefinitionArn") in others:
                 continue
-            definition = _definition_of(aws, task=task, cluster=cluster, file_system_id=wanted, cache=definitions)
+            definition = _definition_of(
+                aws, task=task, cluster=cluster, file_system_id=wanted, cache=definitions, clock=clock
+            )
             if definition is None:
                 unjudged.append(task["taskArn"])
                 continue
@@ -232,6 +255,7 @@ def _definition_of(
     cluster: str,
     file_system_id: str,
     cache: dict[str, Mapping[str, Any] | None],
+    clock: Clock,
 ) -> Mapping[str, Any] | None:
     arn = str(task.get("taskDefinitionArn"))
     if cache.get(arn) is not None:
@@ -239,7 +263,13 @@ def _definition_of(
     if arn in cache and is_gone(task):
         return None
     try:
-        cache[arn] = describe_definition(aws, name=arn)
+        cache[arn] = (
+            describe_definition(aws, name=arn)
+            if aws.shared is None
+            else aws.shared.once(
+                f"mounts of {arn}", lambda: _mounts_in(describe_definition(aws, name=arn)), clock=clock
+            )
+        )
     except OperationFailed as error:
         cache[arn] = None
         if is_gone(task):
@@ -251,6 +281,17 @@ def _definition_of(
             details={**error.details, "task_arn": task["taskArn"], "task_definition_arn": arn},
         ) from error
     return cache[arn]
+
+
+def _mounts_in(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a definition what tells who mounts what: its environment, where secrets may be, is nobody else's business."""
+    containers = definition.get("containerDefinitions", [])
+    return {
+        **{key: definition[key] for key in ("family", "volumes") if key in definition},
+        "containerDefinitions": [
+            {key: container[key] for key in ("name", "mountPoints") if key in container} for container in containers
+        ],
+    }
 
 
 def _mount_view(

@@ -1,0 +1,162 @@
+# Copyright (c) 2026, wwhd
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules of one run read once for all of them, where they run for several hosts at the same time.
+
+Private to wwhd.qdrant_ops. A hundred environments in one cluster would list and describe all tasks of all others, a
+hundred times. The action plugin (plugin_utils/_shared.py) names a folder of the run in the environment; without it, as
+in a run for one host, nothing is shared.
+
+What is shared is as true as what one reads oneself: a look counts only for whoever asked before it began, and
+otherwise only what never changes is kept. Whatever goes wrong with the folder, a module then reads for itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pickle
+import struct
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
+
+__all__ = ["PLACE", "Shared", "shared_by"]
+
+T = TypeVar("T")
+
+PLACE = "QDRANT_OPS_SHARED_DIR"
+# Seconds. Looks of all hosts together begin so far apart: who comes in between waits and takes the next one.
+_APART = 1.0
+_LOOK_AGAIN = 0.1
+# A look takes less than a second, unless AWS is slow or the one who looks has to wait for its turn.
+_LONGEST = 60.0
+_BEGAN = struct.Struct("d")
+# What says to whom one talks, and as whom: only who has all of it in common reads the same.
+_IDENTITY = ("region", "endpoint_url", "access_key", "secret_key", "session_token", "profile", "aws_config")
+
+
+def shared_by(params: Mapping[str, Any]) -> Shared | None:
+    """What a module with these parameters shares, and with whom; None where nothing is shared."""
+    place = os.environ.get(PLACE)
+    if not place or not Path(place).is_dir():
+        return None
+    said = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    identity = json.dumps([said, {name: params.get(name) for name in _IDENTITY}], sort_keys=True, default=str)
+    return Shared(Path(place), identity=identity)
+
+
+class Shared:
+    """`folder` must be on this machine, and nobody else's. `identity` tells who may share with whom."""
+
+    def __init__(self, folder: Path, *, identity: str) -> None:
+        self._folder, self._identity = folder, identity
+
+    def once(self, name: str, read: Callable[[], T], *, clock: Clock) -> T:
+        """What `read` gives, or has given to another module of the run: for what never changes."""
+        path = self._path(name)
+        kept = _load(path)
+        if kept is None:
+            with _alone(path, until=clock.monotonic() + _LONGEST, clock=clock):
+                kept = _load(path)
+                if kept is None:
+                    kept = (clock.monotonic(), read())
+                    _store(path, *kept)
+        value: T = kept[1]
+        return value
+
+    def look(self, name: str, read: Callable[[T | None], T], *, clock: Clock) -> T:
+        """What `read` gives now, or has given to another module that began to look after this call.
+
+        `read` is given what the look before has given, to spare what cannot have changed.
+        """
+        path = self._path(name)
+        asked = clock.monotonic()
+        while (now := clock.monotonic()) < asked + _LONGEST:
+            began = _began(path)
+            if began is not None and began > asked and (kept := _load(path)):
+                value: T = kept[1]
+                return value
+            if began is None or now >= began + _APART:
+                with _alone(path, until=now, clock=clock) as alone:
+                    # Somebody else may have looked between the two.
+                    if alone and _began(path) == began:
+                        return _look(path, read, clock)
+            clock.sleep(_LOOK_AGAIN)
+        return read(None)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / hashlib.sha256(f"{self._identity} {name}".encode()).hexdigest()
+
+
+def _look(path: Path, read: Callable[[T | None], T], clock: Clock) -> T:
+    before = _load(path)
+    began = clock.monotonic()
+    value = read(before[1] if before else None)
+    _store(path, began, value)
+    return value
+
+
+@contextlib.contextmanager
+def _alone(path: Path, *, until: float, clock: Clock) -> Iterator[bool]:
+    """Whether this process is the one that reads for all. The lock ends with its process, however that ends."""
+    try:
+        descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        yield True
+        return
+    try:
+        locked = _lock(descriptor)
+        while not locked and clock.monotonic() < until:
+            clock.sleep(_LOOK_AGAIN)
+            locked = _lock(descriptor)
+        yield locked
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _began(path: Path) -> float | None:
+    """When the look that is kept began, on the clock that all processes of a machine have in common."""
+    try:
+        with path.open("rb") as file:
+            began: float = _BEGAN.unpack(file.read(_BEGAN.size))[0]
+    except (OSError, struct.error):
+        return None
+    return began
+
+
+def _load(path: Path) -> tuple[float, Any] | None:
+    try:
+        with path.open("rb") as file:
+            began = _BEGAN.unpack(file.read(_BEGAN.size))[0]
+            # Written by a module of this run, into a folder that is its user's alone.
+            return began, pickle.load(file)  # noqa: S301
+    except (OSError, struct.error, pickle.UnpicklingError, EOFError, AttributeError, ImportError):
+        return None
+
+
+def _store(path: Path, began: float, value: object) -> None:
+    """Whole or not at all: who reads meanwhile has the one before."""
+    with contextlib.suppress(OSError):
+        descriptor, name = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_BEGAN.pack(began) + pickle.dumps(value))
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink()
+            raise
