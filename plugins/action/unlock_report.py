@@ -8,6 +8,7 @@ It never fails: the run is over, and well or ill it must be told. A full disk do
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result import digest
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._report.folder import write_report
-from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._report.page import TEMPLATES
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._report.page import TEMPLATES, prepare
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "result": {"type": "dict", "required": True},
@@ -29,6 +30,12 @@ _FOLDER = Path(__file__).resolve().parents[2] / "roles" / "qdrant_unlock" / "tem
 
 def _templates() -> dict[str, str]:
     return {name: (_FOLDER / name).read_text(encoding="utf-8") for name in TEMPLATES}
+
+
+# Ansible's main process reads this before it forks the workers, so that none of them has to do it again. What is wrong
+# with the templates is told where they are used.
+with contextlib.suppress(Exception):
+    prepare(_templates())
 
 
 class ActionModule(ActionBase):

@@ -17,11 +17,16 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._filters import read_filters
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._progress import is_aside, readable
+
+# Each of our roles begins with this action.
+read_filters()
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "lines": {"type": "list", "elements": "str", "required": True},
     "stats": {"type": "dict", "default": {}},
+    "fail": {"type": "bool", "default": False},
 }
 # A line that is longer than this is hard to read, however wide the terminal is.
 _WIDEST = 110
@@ -65,6 +70,9 @@ class ActionModule(ActionBase):
         outcome: dict[str, Any] = super().run(tmp, task_vars)
         _validated, arguments = self.validate_argument_spec(ARGUMENTS)
         lines = [str(line) for line in arguments["lines"]]
+        if arguments["fail"]:
+            # Ansible shows it.
+            return {**outcome, "changed": False, "failed": True, "lines": lines, "msg": " ".join(lines)}
         width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns))
         if lines:
             # Apart from what Ansible itself has said: where skipped hosts are hidden, its TASK line comes after these.

@@ -27,6 +27,10 @@ options:
       - AWX shows it as the job's artifacts.
     type: dict
     default: {}
+  fail:
+    description: Fail with the lines as message, instead of saying them. Ansible shows the message itself.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
 attributes:
@@ -63,6 +67,11 @@ lines:
   type: list
   elements: str
   sample: ["wwhd-backend (dev): healthy."]
+msg:
+  description: The lines in one.
+  returned: when O(fail) is true
+  type: str
+  sample: "qdrant_unlock_cluster is not set. Nothing was changed."
 ansible_stats:
   description: What is added to the statistics of the run.
   returned: when O(stats) was given

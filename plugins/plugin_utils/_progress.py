@@ -231,7 +231,8 @@ class ProgressAction(ForkedAction):
         if after is None or not self._can_be_shown():
             return self._run(tmp, task_vars)
         host = str((task_vars or {}).get("inventory_hostname", "localhost"))
-        shown = _Shown(host, heading=self._task.get_name() if _banner_comes_late() else None)
+        late = _banner_comes_late() or self._goes_on_its_own()
+        shown = _Shown(host, heading=self._task.get_name() if late else None)
         with Listener(shown, after=after) as place:
             if place is None:
                 return self._run(tmp, task_vars)
@@ -246,6 +247,11 @@ class ProgressAction(ForkedAction):
     def _run(self, tmp: Any, task_vars: Mapping[str, Any] | None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         return result
+
+    def _goes_on_its_own(self) -> bool:
+        """Whether the play's hosts do not go in step: then Ansible says which task it is only with its result."""
+        strategy = str(self._templar.template(self._task.get_play().strategy))
+        return strategy.rsplit(".", 1)[-1] in ("free", "host_pinned")
 
     def _can_be_shown(self) -> bool:
         """Only what runs here can append to a file here; what is secret or only a forecast is not worth showing."""

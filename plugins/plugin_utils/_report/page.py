@@ -25,7 +25,7 @@ from markupsafe import Markup
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.phases import moment
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.timeline import duration, timeline
 
-__all__ = ["TEMPLATES", "index_page", "points_table", "report_page", "visible"]
+__all__ = ["TEMPLATES", "index_page", "points_table", "prepare", "report_page", "visible"]
 
 # Below the role's templates/; the last one is the style of both pages.
 TEMPLATES = ("report.html.j2", "index.html.j2", "frame.html.j2", "timeline.svg.j2", "report.css")
@@ -155,6 +155,12 @@ def _environment(templates: tuple[tuple[str, str], ...]) -> Environment:
     )
     environment.filters.update(as_text=_as_text, duration=duration, file_link=_file_link, one_line=_one_line, when=when)
     return environment
+
+
+def prepare(templates: Mapping[str, str]) -> None:
+    """Compile the templates now, for this process and those that it forks."""
+    for name in (name for name in templates if name.endswith(".j2")):
+        _environment(tuple(sorted(templates.items()))).get_template(name)
 
 
 def _render(name: str, templates: Mapping[str, str], **values: Any) -> str:

@@ -278,6 +278,8 @@ class Role:
             call = self._call(action, task[action] or {}, scope, variables)
             self._background(action, call)
             return {"started": 1, "finished": 0, "ansible_job_id": "j1"}
+        if action == "wwhd.qdrant_ops.unlock_say" and (task[action] or {}).get("fail"):
+            return {"failed": True, "msg": " ".join(self._template(task[action]["lines"], variables))}
         if background or action in _REPORTING:
             self.played.left_out[action] += 1
             return {**_skipped(), "skip_reason": "left out in virtual time"}

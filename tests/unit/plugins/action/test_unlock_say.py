@@ -45,6 +45,13 @@ def test_lines_are_broken_where_a_reader_expects_it(line: str, shown: str) -> No
     assert unlock_say.layout([line], width=22) == shown
 
 
+def test_it_fails_with_the_lines_which_ansible_shows() -> None:
+    result, shown = run(lines=["It is not set.", "Nothing was changed."], fail=True)
+    assert shown == []
+    assert result["failed"] is True
+    assert result["msg"] == "It is not set. Nothing was changed."
+
+
 def test_all_lines_go_out_at_once_and_are_returned_whole() -> None:
     lines = ["one", "   - " + "word " * 60]
     result, shown = run(lines=lines, stats={"qdrant_unlock_diagnoses": {"a": {"outcome": "healthy"}}})
