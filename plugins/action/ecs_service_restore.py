@@ -12,3 +12,6 @@ warm(__name__, AWS)
 
 class ActionModule(ForkedAction):
     """Ansible looks a class of this name up."""
+
+    # It watches over a playbook, and outlives it.
+    detaches = True

@@ -144,14 +144,6 @@ class Bench:
             "session_token": SESSION_TOKEN,
         }
 
-    @staticmethod
-    def _await_watchdog(temporary: Path) -> None:
-        """A module's file holds its arguments while it runs; the watchdog ends, and Ansible removes its file, a moment
-        after the playbook."""
-        deadline = time.monotonic() + 15
-        while list(temporary.glob("ansible-tmp-*")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-
     def play(self, playbook: str, *words: str, by_environment: bool = False, **variables: Any) -> Played:
         """A run at the highest verbosity, with all of Ansible's own files in `folder`."""
         temporary = self.folder / "temporary"
@@ -181,9 +173,7 @@ class Bench:
         extra = self.folder / "extra.json"
         extra.write_text(json.dumps(given))
         try:
-            played = self.operator.play(playbook, *VERBOSE, *words, "-e", f"@{extra}", environment=environment)
-            self._await_watchdog(temporary)
-            return played
+            return self.operator.play(playbook, *VERBOSE, *words, "-e", f"@{extra}", environment=environment)
         finally:
             extra.unlink()
 

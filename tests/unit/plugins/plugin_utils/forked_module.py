@@ -1,7 +1,8 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A module for test_forked.py: says what kind of process it finds itself in, or ends in the way that it is told."""
+"""A module for test_forked.py and test_detached.py: says what kind of process it finds itself in, or ends as it is
+told."""
 
 from __future__ import annotations
 
@@ -39,26 +40,37 @@ def main() -> None:
         sys.stdout.write("x" * 300_000)
         sys.stderr.write("y" * 300_000)
         sys.exit(3)
-    print(
-        json.dumps(
-            {
-                "given": given,
-                "pid": os.getpid(),
-                "parent": os.getppid(),
-                "group": os.getpgrp(),
-                "folder": str(Path.cwd()),
-                "variable": os.environ.get("FORKED_TEST"),
-                "open": _open_files(),
-                "handlers": {
-                    name: signal.getsignal(getattr(signal, name)) == signal.SIG_DFL for name in ("SIGTERM", "SIGHUP")
-                },
-                "interrupts": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
-                "name": __name__,
-                "argv": sys.argv,
-            }
-        )
+    said = json.dumps(
+        {
+            "given": given,
+            "pid": os.getpid(),
+            "parent": os.getppid(),
+            "group": os.getpgrp(),
+            "session": os.getsid(0),
+            "folder": str(Path.cwd()),
+            "variable": os.environ.get("FORKED_TEST"),
+            "open": _open_files(),
+            "handlers": {
+                name: signal.getsignal(getattr(signal, name)) == signal.SIG_DFL for name in ("SIGTERM", "SIGHUP")
+            },
+            "interrupts": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
+            "umask": _umask(),
+            "name": __name__,
+            "argv": sys.argv,
+        }
     )
+    if "tell" in given:
+        Path(given["tell"]).write_text(said)
+        with Path(given["hold"]).open() as held:
+            held.readline()
+    print(said)
     sys.exit(0)
+
+
+def _umask() -> int:
+    found = os.umask(0o022)
+    os.umask(found)
+    return found
 
 
 if __name__ == "__main__":

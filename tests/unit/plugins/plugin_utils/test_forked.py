@@ -18,13 +18,9 @@ from typing import Any
 import pytest
 from ansible import constants
 
-from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils import _forked
-from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._forked import (
-    Order,
-    reason_against,
-    run_forked,
-    same_python,
-)
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils import _forked, _module_process
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._forked import reason_against, same_python
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._module_process import Order, run_forked
 
 HERE = Path(__file__).parent
 
@@ -71,7 +67,7 @@ def test_a_pipe_of_the_workers_ends_while_the_module_runs(order: Any) -> None:
     """An orphan must not keep `ansible-playbook | tail` from ending."""
     reading, writing = os.pipe()
     seen: list[bool] = []
-    run = _forked._call
+    run = _module_process._call
 
     def looked(given: Order) -> int:
         # In the child: the write end is no pipe any more.
@@ -80,10 +76,10 @@ def test_a_pipe_of_the_workers_ends_while_the_module_runs(order: Any) -> None:
         return 0
 
     try:
-        _forked._call = looked
+        _module_process._call = looked
         _code, out, _err = run_forked(order())
     finally:
-        _forked._call = run
+        _module_process._call = run
         os.close(reading)
         os.close(writing)
     assert json.loads(out.splitlines()[0]) == [True]
@@ -135,12 +131,14 @@ def test_reading_ahead_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULTS_MODE", "auto")
     monkeypatch.setattr("botocore.utils.IMDSFetcher._get_request", lambda *given, **_: asked.append(str(given[1])))
     monkeypatch.setattr("botocore.utils.IMDSFetcher._fetch_metadata_token", lambda *_given: asked.append("token"))
-    _forked._Models().read(["ecs"])
+    _module_process._Models().read(["ecs"])
     assert asked == []
 
 
 def facts(**other: Any) -> dict[str, Any]:
-    task = SimpleNamespace(delegate_to=other.pop("delegate_to", None), async_val=other.pop("async_val", 0))
+    task = SimpleNamespace(
+        delegate_to=other.pop("delegate_to", None), async_val=other.pop("async_val", 0), poll=other.pop("poll", 15)
+    )
     flags = dict.fromkeys(("ignore_environment", "no_site", "no_user_site"), 0)
     other["flags"] = SimpleNamespace(**{**flags, **other.get("flags", {})})
     return {"transport": "local", "interpreter": sys.executable, "task": task, "become": False,
@@ -155,7 +153,9 @@ def facts(**other: Any) -> dict[str, Any]:
         ({"transport": "ssh"}, "it does not run on this machine"),
         ({"delegate_to": "bastion"}, "it does not run on this machine"),
         ({"become": True}, "it becomes another user"),
-        ({"async_val": 60}, "it is asynchronous"),
+        ({"async_val": 60, "poll": 0}, "it is asynchronous"),
+        ({"async_val": 60, "poll": 0, "detaches": True}, None),
+        ({"async_val": 60, "poll": 1, "detaches": True}, "it is asynchronous"),
         ({"interpreter": None}, "its interpreter is to be discovered"),
         ({"interpreter": "/usr/bin/python0"}, "its interpreter is /usr/bin/python0"),
         ({"environment": {"QDRANT_OPS_FORK": "Off"}}, "QDRANT_OPS_FORK is off"),
