@@ -36,6 +36,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._module_process im
     models,
     run_forked,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._shared import shared_folder
 
 __all__ = ["AWS", "ForkedAction", "reason_against", "same_python", "warm"]
 
@@ -182,7 +183,7 @@ class ForkedAction(NormalAction):
             _module_of(type(self).__module__),
             _encoded(module_args),
             # Ansible has added by now where it wants a job's file.
-            self._given if self._limit is None else self._environment(),
+            {**self._given, **shared_folder(task_vars)} if self._limit is None else self._environment(),
             str(self._loader.get_basedir()),
         )
         return _built(self._order.module)
