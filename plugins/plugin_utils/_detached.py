@@ -11,6 +11,7 @@ what it would start as a command is one more.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import sys
@@ -24,6 +25,7 @@ __all__ = ["run_detached"]
 
 # Linux keeps no more of a process's name.
 _LONGEST_NAME = 15
+_NOT_STARTED = 3
 
 
 def run_detached(order: Order, *, limit: int) -> tuple[int, str, str]:
@@ -31,7 +33,16 @@ def run_detached(order: Order, *, limit: int) -> tuple[int, str, str]:
 
     The job's file is where the order's ANSIBLE_ASYNC_DIR says. After `limit` seconds the module is killed.
     """
-    return run_forked(order, lambda given: _wrapped(given, limit))
+    code, out, err = run_forked(order, lambda given: _wrapped(given, limit))
+    if code == _NOT_STARTED:
+        folder = order.environment.get("ANSIBLE_ASYNC_DIR")
+        told = (
+            f"Could not start {_short(order.module)} beside this playbook: its job's file could not be written in"
+            f" {folder}. Make that a folder that can be written to, or name another one in ANSIBLE_ASYNC_DIR, and try"
+            " again."
+        )
+        out = json.dumps({"failed": True, "msg": told})
+    return code, out, err
 
 
 def _wrapped(order: Order, limit: int) -> int:
@@ -43,7 +54,15 @@ def _wrapped(order: Order, limit: int) -> int:
     async_wrapper.subprocess = SimpleNamespace(PIPE=None, Popen=lambda *_command, **_streams: _Module(order))
     # A job, its limit, a command, no file of arguments, and no folder to remove.
     sys.argv = ["async_wrapper", f"j{secrets.randbelow(10**12)}", str(limit), order.module, "_", "-preserve_tmp"]
-    return exit_code(async_wrapper.main)
+    starter = os.getpid()
+    code = exit_code(async_wrapper.main)
+    if os.getpid() == starter and not code:
+        # It says that a module has begun also when it has waited for that in vain.
+        try:
+            async_wrapper.ipc_watcher.recv()
+        except EOFError:
+            return _NOT_STARTED
+    return code
 
 
 class _Module:
@@ -64,7 +83,7 @@ def _be_named(module: str) -> None:
 
     Where it cannot be done it is left undone: no module is worse for its name.
     """
-    name = module.replace("ansible_collections.", "").replace(".plugins.modules", "")
+    name = _short(module)
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(name.rsplit(".", 1)[-1][:_LONGEST_NAME], encoding="utf-8")
     with contextlib.suppress(OSError, ValueError, IndexError):
@@ -76,3 +95,7 @@ def _be_named(module: str) -> None:
         with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
             memory.seek(start)
             memory.write(text.ljust(end - start, b"\0"))
+
+
+def _short(module: str) -> str:
+    return module.replace("ansible_collections.", "").replace(".plugins.modules", "")
