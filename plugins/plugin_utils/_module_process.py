@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import os
 import runpy
 import selectors
@@ -111,6 +112,7 @@ def _be_module(order: Order, call: Callable[[Order], int], out: int, err: int) -
     """The child, from the fork to its end."""
     code = 1
     try:
+        gc.freeze()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)

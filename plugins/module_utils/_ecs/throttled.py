@@ -24,7 +24,7 @@ _CODES = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException",
 # Seconds, all three; the first since a call was throttled for the first time.
 _PATIENCE = 300.0
 _TOLD_AFTER = 10.0
-_PAUSE = (1.0, 5.0)
+_PAUSE = (1.0, 3.0)
 # Of one call, in the context that botocore keeps of it.
 _SINCE, _TOLD = "qdrant_ops_throttled_since", "qdrant_ops_throttled_told"
 
@@ -50,5 +50,5 @@ def wait_for_its_turn(
     if waited >= _TOLD_AFTER and not context.get(_TOLD):
         context[_TOLD] = True
         say(f"AWS limits how often an account may call {operation.name}: waiting for a turn")
-    # At random, or all that wait would come back together.
-    return random.uniform(*_PAUSE)  # noqa: S311  nothing secret depends on it
+    # At random, or all that wait would come back together; and less often the longer the queue seems to be.
+    return (1 + waited / _TOLD_AFTER) * random.uniform(*_PAUSE)  # noqa: S311  nothing secret depends on it
