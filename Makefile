@@ -60,8 +60,8 @@ bench-cleaner: setup ## the cleaner against the runbook's command on one large s
 bench: setup ## this collection beside the runbook, other modules and bare boto3, at AWS's own speed (ROUNDS= SPEED= STATE=; 40 min)
 	@$(PY) tools/bench.py $(if $(STATE),--state $(STATE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SPEED),--speed $(SPEED)) $(if $(KEEP),--keep $(KEEP))
 
-bench-many: setup ## one run that unlocks many environments of one account (COUNTS="1 10 50" FORKS= SPEED=)
-	@$(PY) tools/bench_many.py $(COUNTS) $(if $(FORKS),--forks $(FORKS)) $(if $(SPEED),--speed $(SPEED))
+bench-many: setup ## one run that unlocks many environments of one account (COUNTS="1 10 50" FORKS= SPEED= FIRST=yes)
+	@$(PY) tools/bench_many.py $(COUNTS) $(if $(FORKS),--forks $(FORKS)) $(if $(SPEED),--speed $(SPEED)) $(if $(FIRST),--first)
 
 build: setup ## the collection's tarball in build/, from a clean copy
 	@$(PY) tools/build.py

@@ -3,14 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`make bench-many`: N environments of one account unlocked in one `ansible-playbook` run, with AWS's rate limits.
 
-Each is up, and is stopped, cleaned and started (`qdrant_unlock_when: always`). Prints a row a number: wall time and its
-ratio to the first row's, processor seconds and memory per environment, calls, and how many AWS throttled.
+Each is up, and is stopped, cleaned and started (`qdrant_unlock_when: always`). Each has been unlocked before, so that
+its cleaner is registered, unless it is the first time (`--first`): AWS registers one a second. Prints a row a number:
+wall time and its ratio to the first row's, processor seconds and memory per environment, calls, and how many AWS
+throttled.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -30,7 +33,7 @@ HEADING = (
 )  # fmt: skip
 
 
-def attempt(count: int, forks: int, *, speed: float, base: float | None) -> tuple[list[str], float]:
+def attempt(count: int, forks: int, *, speed: float, first: bool, base: float | None) -> tuple[list[str], float]:
     """One row, and its wall time."""
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="bench-") as place:
         folder = Path(place)
@@ -38,17 +41,21 @@ def attempt(count: int, forks: int, *, speed: float, base: float | None) -> tupl
         try:
             names = create(sandbox, count)
             hosts = inventory(folder, sandbox, names)
-            sandbox.control("settings", token_buckets=True)
-            before = len(sandbox.calls())
             environment = tool_environment(
                 ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1", ANSIBLE_PYTHON_INTERPRETER=str(PYTHON),
                 ANSIBLE_ASYNC_DIR=place, AWS_EC2_METADATA_DISABLED="true",
             )  # fmt: skip
-            command = [
-                str(BIN / "ansible-playbook"), "-i", str(hosts), str(ROOT / "playbooks" / "unlock.yml"),
-                "--forks", str(forks), "-e", "env=many", "-e", "qdrant_unlock_when=always",
+            given = [
+                "-i", str(hosts), "--forks", str(forks), "-e", "env=many", "-e", "qdrant_unlock_when=always",
                 "-e", f"qdrant_unlock_report_dir={place}",
             ]  # fmt: skip
+            playbook = str(BIN / "ansible-playbook")
+            if not first:
+                register = [playbook, str(ROOT / "tests" / "bench" / "register.yml"), *given]
+                subprocess.run(register, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+            sandbox.control("settings", token_buckets=True)
+            before = len(sandbox.calls())
+            command = [playbook, str(ROOT / "playbooks" / "unlock.yml"), *given]
             # The seeded service is none of them: that it is served all the time is not of interest here.
             cost = measure(command, cwd=ROOT, environment=environment, health=str(sandbox.state["health_url"]))
             calls = sandbox.calls()[before:]
@@ -71,12 +78,13 @@ def main() -> int:
     parser.add_argument("counts", nargs="*", type=int, default=[1, 10], help="how many (default: 1, then 10)")
     parser.add_argument("--forks", type=int, help="default: as many as environments")
     parser.add_argument("--speed", type=float, default=1.0, help="AWS seconds a second (default 1, as on AWS)")
+    parser.add_argument("--first", action="store_true", help="no cleaner is registered yet")
     options = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
     base: float | None = None
     rows: list[list[str]] = []
     for count in options.counts:
-        row, wall = attempt(count, options.forks or count, speed=options.speed, base=base)
+        row, wall = attempt(count, options.forks or count, speed=options.speed, first=options.first, base=base)
         base = base or wall
         rows.append(row)
         print(" ".join(f"{heading} {cell};" for heading, cell in zip(HEADING, row, strict=True)), flush=True)

@@ -193,11 +193,13 @@ def test_listening_costs_next_to_nothing(folder: Path) -> None:
 # --- The action ------------------------------------------------------------------------------------------------------
 
 
-def action(transport: str = "local", **task: Any) -> tuple[ProgressAction, SimpleNamespace]:
+def action(transport: str = "local", strategy: str = "linear", **task: Any) -> tuple[ProgressAction, SimpleNamespace]:
     facts = {"async_val": 0, "check_mode": False, "no_log": False, "environment": [{"A": "1"}], **task}
-    found = SimpleNamespace(**facts, get_name=lambda: "Wait")
+    play = SimpleNamespace(strategy="{{ strategy }}")
+    found = SimpleNamespace(**facts, get_name=lambda: "Wait", get_play=lambda: play)
     made: ProgressAction = ProgressAction.__new__(ProgressAction)
     made._task, made._connection = found, SimpleNamespace(transport=transport)
+    made._templar = SimpleNamespace(template={"{{ strategy }}": strategy}.__getitem__)
     return made, found
 
 
@@ -238,6 +240,30 @@ def test_the_operator_may_want_none(folder: Path, environments: list[Any], monke
     plugin, _task = action()
     plugin.run(None, {})
     assert environments == [[{"A": "1"}]]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "headed"),
+    [("linear", False), ("ansible.builtin.linear", False), ("free", True), ("ansible.builtin.host_pinned", True)],
+)
+def test_where_hosts_go_on_their_own_a_line_says_which_task_it_is_of(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, headed: bool
+) -> None:
+    """Ansible says it only when there is a result."""
+    shown: list[str] = []
+    monkeypatch.setattr(_progress, "_banner_comes_late", lambda: False)
+    monkeypatch.setattr(_progress.Display, "display", lambda _self, text, **_others: shown.append(text))
+    monkeypatch.setenv(_progress._SETTING, "0")
+
+    def run(self: Any, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        monkeypatch.setenv(PLACE, self._task.environment[-1][PLACE])
+        say("task 1: PENDING")
+        return {}
+
+    monkeypatch.setattr(NormalAction, "run", run)
+    plugin, _task = action(strategy=strategy)
+    plugin.run(None, {"inventory_hostname": "dev"})
+    assert [line.split(" ", 1)[1] for line in shown] == [*(["dev Wait:"] if headed else []), "dev task 1: PENDING"]
 
 
 def test_a_task_without_an_environment(folder: Path, environments: list[Any]) -> None:
