@@ -44,7 +44,7 @@ def wait_for_its_turn(
     if code not in _CODES:
         return None
     context, now = request_dict["context"], monotonic()
-    waited = now - context.setdefault(_SINCE, now)
+    waited = now - float(context.setdefault(_SINCE, now))
     if waited >= _PATIENCE:
         return None
     if waited >= _TOLD_AFTER and not context.get(_TOLD):
