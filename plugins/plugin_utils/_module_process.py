@@ -112,6 +112,7 @@ def _be_module(order: Order, call: Callable[[Order], int], out: int, err: int) -
     """The child, from the fork to its end."""
     code = 1
     try:
+        # Nothing from before the fork becomes garbage here, and to look through it would copy its pages.
         gc.freeze()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
