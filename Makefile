@@ -58,7 +58,7 @@ bench-cleaner: setup ## the cleaner against the runbook's command on one large s
 		$(if $(REPEAT),--repeat $(REPEAT)) $(if $(SHELLS),--shells $(SHELLS))
 
 bench: setup ## this collection beside the runbook, other modules and bare boto3, at AWS's own speed (ROUNDS= SPEED= STATE=; 40 min)
-	@$(PY) tools/bench.py $(if $(STATE),--state $(STATE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SPEED),--speed $(SPEED)) $(if $(KEEP),--keep $(KEEP))
+	@$(PY) tools/bench_unlock.py $(if $(STATE),--state $(STATE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SPEED),--speed $(SPEED)) $(if $(KEEP),--keep $(KEEP))
 
 bench-many: setup ## one run that unlocks many environments of one account (COUNTS="1 10 50" FORKS= SPEED= FIRST=yes)
 	@$(PY) tools/bench_many.py $(COUNTS) $(if $(FORKS),--forks $(FORKS)) $(if $(SPEED),--speed $(SPEED)) $(if $(FIRST),--first)
