@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -77,6 +79,20 @@ class Outcome:
         return bool(self.result.get("changed"))
 
 
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    """With Ctrl-C heard, also where a shell has the tests ignore it, as `make test &` in a script does."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def run_module(
     main: Callable[..., None],
     args: Mapping[str, Any] | None = None,
@@ -108,7 +124,7 @@ def run_module(
     # A module's own process is no controller: there, warnings are part of the result instead of the terminal's.
     ansible_warnings._global_warnings.clear()
     module_process = mock.patch.object(_internal, "is_controller", False)
-    with patch_module_args(given), module_process, contextlib.redirect_stdout(printed):
+    with patch_module_args(given), module_process, contextlib.redirect_stdout(printed), _heard():
         try:
             main(**keywords)
         except SystemExit as ended:
