@@ -14,17 +14,16 @@ otherwise only what never changes is kept. Whatever goes wrong with the folder, 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import pickle
 import struct
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._files import holding, write_whole
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 
 __all__ = ["PLACE", "Shared", "shared_by"]
@@ -105,28 +104,13 @@ def _look(path: Path, read: Callable[[T | None], T], clock: Clock) -> T:
 
 @contextlib.contextmanager
 def _alone(path: Path, *, until: float, clock: Clock) -> Iterator[bool]:
-    """Whether this process is the one that reads for all. The lock ends with its process, however that ends."""
-    try:
-        descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:
-        yield True
-        return
-    try:
-        locked = _lock(descriptor)
-        while not locked and clock.monotonic() < until:
-            clock.sleep(_LOOK_AGAIN)
-            locked = _lock(descriptor)
-        yield locked
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    """Whether this process is the one that reads for all; where there can be no lock, each reads for itself."""
+    with contextlib.ExitStack() as stack:
+        try:
+            alone = stack.enter_context(holding(path.with_suffix(".lock"), until=until, clock=clock))
+        except OSError:
+            alone = True
+        yield alone
 
 
 def _began(path: Path) -> float | None:
@@ -150,13 +134,5 @@ def _load(path: Path) -> tuple[float, Any] | None:
 
 
 def _store(path: Path, began: float, value: object) -> None:
-    """Whole or not at all: who reads meanwhile has the one before."""
     with contextlib.suppress(OSError):
-        descriptor, name = tempfile.mkstemp(dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_BEGAN.pack(began) + pickle.dumps(value))
-            Path(name).replace(path)
-        except OSError:
-            Path(name).unlink()
-            raise
+        write_whole(path, _BEGAN.pack(began) + pickle.dumps(value))

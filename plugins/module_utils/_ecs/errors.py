@@ -15,7 +15,15 @@ try:
 except ImportError:  # AnsibleAWSModule reports the missing library before anything here is needed
     boto_errors = None
 
-__all__ = ["OperationFailed", "advice_for", "aws_said", "error_code", "from_botocore", "is_transient"]
+__all__ = [
+    "THROTTLING_CODES",
+    "OperationFailed",
+    "advice_for",
+    "aws_said",
+    "error_code",
+    "from_botocore",
+    "is_transient",
+]
 
 _EXPIRED = "The credentials have expired: sign in again and repeat the run, which picks up where it was."
 _ADVICE_BY_CODE = {
@@ -51,19 +59,15 @@ _ADVICE_BY_EXCEPTION = {
 }
 
 
+# The rate of calls was too high: nothing was done.
+THROTTLING_CODES = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"})
 # Refused for now, whatever the HTTP status; 429 and 5xx count without a name.
-_TRANSIENT_CODES = frozenset(
-    {
-        "LimitExceededException",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServerException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
+_TRANSIENT_CODES = THROTTLING_CODES | {
+    "LimitExceededException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServerException",
+}
 
 
 class OperationFailed(Exception):

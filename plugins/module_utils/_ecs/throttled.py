@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import THROTTLING_CODES
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import say
 
 __all__ = ["wait_for_its_turn"]
 
-_CODES = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"})
 # Seconds, all three; the first since a call was throttled for the first time.
 _PATIENCE = 300.0
 _TOLD_AFTER = 10.0
@@ -41,7 +41,7 @@ def wait_for_its_turn(
     Whoever has answered the event before comes first: for as long as botocore's own retries last, they decide.
     """
     code = response[1].get("Error", {}).get("Code") if response else None
-    if code not in _CODES:
+    if code not in THROTTLING_CODES:
         return None
     context, now = request_dict["context"], monotonic()
     waited = now - float(context.setdefault(_SINCE, now))

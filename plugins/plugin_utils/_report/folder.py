@@ -10,14 +10,14 @@ at the same time.
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._files import holding, write_whole
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.ending import interrupted
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result import digest
@@ -87,31 +87,13 @@ def _read_index(folder: Path) -> list[dict[str, Any]]:
 
 
 def _write(path: Path, text: str) -> None:
-    """The whole file or the one before it: nobody reads a half."""
-    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(text.encode("utf-8", errors="backslashreplace"))
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    write_whole(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 @contextlib.contextmanager
 def _alone(path: Path, clock: Clock) -> Iterator[None]:
-    """One at a time; whoever holds this needs a moment only, and the system lets go for one that dies."""
-    deadline = clock.monotonic() + _LOCK_SECONDS
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if clock.monotonic() >= deadline:
-                    raise
-                clock.sleep(0.05)
+    """One at a time; whoever holds this needs a moment only."""
+    with holding(path, until=clock.monotonic() + _LOCK_SECONDS, clock=clock) as held:
+        if not held:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         yield
-    finally:
-        os.close(descriptor)

@@ -159,8 +159,9 @@ def _environment(templates: tuple[tuple[str, str], ...]) -> Environment:
 
 def prepare(templates: Mapping[str, str]) -> None:
     """Compile the templates now, for this process and those that it forks."""
-    for name in (name for name in templates if name.endswith(".j2")):
-        _environment(tuple(sorted(templates.items()))).get_template(name)
+    environment = _environment(tuple(sorted(templates.items())))
+    for name in environment.list_templates(extensions=["j2"]):
+        environment.get_template(name)
 
 
 def _render(name: str, templates: Mapping[str, str], **values: Any) -> str:
