@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the report of an unlock: one action for all its files, since each task costs a run about 0.4 s.
+"""Writes the report of an unlock, and says how it ended: one action, since each task costs a run about 0.4 s.
 
 It never fails: the run is over, and well or ill it must be told. A full disk does not change how it ended.
 """
@@ -19,11 +19,13 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Cl
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.result import digest
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._report.folder import write_report
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._report.page import TEMPLATES, prepare
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._saying import say
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "result": {"type": "dict", "required": True},
     "folder": {"type": "str", "default": ""},
     "name": {"type": "str", "required": True},
+    "lines": {"type": "list", "elements": "str", "default": []},
 }
 _FOLDER = Path(__file__).resolve().parents[2] / "roles" / "qdrant_unlock" / "templates"
 
@@ -60,6 +62,9 @@ class ActionModule(ActionBase):
                 told = f"{type(error).__name__}: {error}"
                 outcome["msg"] = f"The report could not be written to {folder}: {told}"
                 outcome["warnings"] = [f"{outcome['msg']} How the run ended is told here all the same."]
+        lines = [str(line) for line in arguments["lines"]]
+        if lines:
+            say([*lines, *([f"Report: {report}.html"] if report else [])])
         return {
             **outcome,
             "changed": False,

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: unlock_report
 version_added: 0.1.0
-short_description: Write the report of an unlock
+short_description: Write the report of an unlock, and say how it ended
 description:
   - Writes C(qdrant_unlock_result) of P(wwhd.qdrant_ops.qdrant_unlock#role) as a JSON file for programs and as one HTML
     page for people, and leads to all pages of a folder by its C(index.html).
@@ -33,6 +33,14 @@ options:
     description: The name of the files, without C(.json) and C(.html). Files of the same name are replaced.
     type: str
     required: true
+  lines:
+    description:
+      - What to say when the files are written, as M(wwhd.qdrant_ops.unlock_say) does it. The page's path comes after
+        it, if there is one.
+      - Left out, nothing is said.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
 attributes:
@@ -61,6 +69,7 @@ EXAMPLES = r"""
     result: "{{ qdrant_unlock_result }}"
     folder: reports
     name: "{{ inventory_hostname }}-{{ qdrant_unlock_result.run_id }}"
+    lines: "{{ qdrant_unlock_result.summary }}"
 """
 
 RETURN = r"""

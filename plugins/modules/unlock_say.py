@@ -63,7 +63,7 @@ EXAMPLES = r"""
 RETURN = r"""
 lines:
   description: What was said, each line whole.
-  returned: always
+  returned: when O(fail) is false
   type: list
   elements: str
   sample: ["wwhd-backend (dev): healthy."]

@@ -278,7 +278,9 @@ class Role:
             call = self._call(action, task[action] or {}, scope, variables)
             self._background(action, call)
             return {"started": 1, "finished": 0, "ansible_job_id": "j1"}
-        if action == "wwhd.qdrant_ops.unlock_say" and (task[action] or {}).get("fail"):
+        if action == "wwhd.qdrant_ops.unlock_say" and self._template(
+            (task[action] or {}).get("fail", False), variables
+        ):
             return {"failed": True, "msg": " ".join(self._template(task[action]["lines"], variables))}
         if background or action in _REPORTING:
             self.played.left_out[action] += 1

@@ -15,6 +15,7 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.wwhd.qdrant_ops.plugins.action import unlock_say
 from ansible_collections.wwhd.qdrant_ops.plugins.modules import unlock_say as documented
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils import _saying
 
 
 def run(**arguments: Any) -> tuple[dict[str, Any], list[tuple[str, bool]]]:
@@ -22,7 +23,7 @@ def run(**arguments: Any) -> tuple[dict[str, Any], list[tuple[str, bool]]]:
     connection: Any = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
     shown: list[tuple[str, bool]] = []
     with mock.patch.object(
-        unlock_say.Display, "display", lambda _self, text, stderr=False, **_others: shown.append((text, stderr))
+        _saying.Display, "display", lambda _self, text, stderr=False, **_others: shown.append((text, stderr))
     ):
         result = unlock_say.ActionModule(task, connection, None, None, None, None).run(task_vars={})
     return result, shown
@@ -42,7 +43,7 @@ def run(**arguments: Any) -> tuple[dict[str, Any], list[tuple[str, bool]]]:
     ],
 )
 def test_lines_are_broken_where_a_reader_expects_it(line: str, shown: str) -> None:
-    assert unlock_say.layout([line], width=22) == shown
+    assert _saying.layout([line], width=22) == shown
 
 
 def test_it_fails_with_the_lines_which_ansible_shows() -> None:
@@ -72,7 +73,7 @@ def test_nothing_to_say_shows_nothing() -> None:
 
 
 def test_what_reads_standard_output_as_json_is_not_disturbed() -> None:
-    with mock.patch.object(unlock_say, "is_aside", lambda: True):
+    with mock.patch.object(_saying, "is_aside", lambda: True):
         assert run(lines=["x"])[1] == [("\nx", True)]
 
 
