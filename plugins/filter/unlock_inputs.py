@@ -26,9 +26,8 @@ options:
     elements: str
     required: true
   known:
-    description: The full names of the variables that the role has.
-    type: list
-    elements: str
+    description: The variables that the role has, as the options of its argument specs.
+    type: dict
     required: true
   where:
     description: Where the reader would set a missing variable.
@@ -42,7 +41,7 @@ seealso:
 EXAMPLES = r"""
 - name: See what is wrong with the variables
   ansible.builtin.debug:
-    msg: "{{ {'region': 'us-west-2'} | wwhd.qdrant_ops.unlock_inputs(given=[], known=[]) }}"
+    msg: "{{ {'region': 'us-west-2'} | wwhd.qdrant_ops.unlock_inputs(given=[], known={}) }}"
 """
 
 RETURN = r"""
@@ -59,7 +58,10 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs imp
 
 
 def unlock_inputs(
-    options: Mapping[str, Any], given: Sequence[str], known: Sequence[str], where: str = "in the inventory"
+    options: Mapping[str, Any],
+    given: Sequence[str],
+    known: Mapping[str, Mapping[str, Any]],
+    where: str = "in the inventory",
 ) -> list[str]:
     """One sentence a fault."""
     return faults_of_inputs(options, given=given, known=known, where=where)

@@ -48,4 +48,4 @@ def test_each_command_names_a_playbook_that_is_there_and_what_it_asks_for() -> N
         assert {name for name in ("env", "release") if f"{{{{ {name} " in text} == own
         options: dict[str, Any] = {"region": "us-west-2", "cluster": "c", "service": "s", "lock_patterns": ["LOCK"]}
         options |= {name.removeprefix("qdrant_unlock_"): value for name, value in given.items() if name not in own}
-        assert faults_of_inputs({**options, "scan_path": "/"}, given=[], known=[], where="") == []
+        assert faults_of_inputs({**options, "scan_path": "/"}, given=[], known={}, where="") == []

@@ -61,7 +61,7 @@ def plan(options: dict[str, Any], environment: str = "dev") -> dict[str, Any]:
 
 
 def faults(options: dict[str, Any]) -> list[str]:
-    return faults_of_inputs(options, given=[], known=[], where="")
+    return faults_of_inputs(options, given=[], known={}, where="")
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, str]]:

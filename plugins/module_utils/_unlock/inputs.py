@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
@@ -110,14 +111,14 @@ def timeouts_of(options: Mapping[str, Any]) -> dict[str, float]:
 
 
 def faults_of_inputs(
-    options: Mapping[str, Any], *, given: Iterable[str], known: Iterable[str], where: str
+    options: Mapping[str, Any], *, given: Iterable[str], known: Mapping[str, Mapping[str, Any]], where: str
 ) -> list[str]:
     """Every fault of a role's variables, one sentence each.
 
-    `options` are the variables without their prefix; `given` are the full names that are set anywhere, `known` the ones
-    that the role has; `where` tells the reader where to set a missing one.
+    `options` are the variables without their prefix; `given` are the full names that are set anywhere, `known` what the
+    role has, as the options of its argument specs; `where` tells the reader where to set a missing one.
     """
-    options = normalised(options)
+    raw, options = options, normalised(options)
     known_names = sorted(known)
     faults = [_misspelt(name, known_names) for name in sorted(given) if name not in known_names]
     for name in ("region", "cluster", "service"):
@@ -132,7 +133,19 @@ def faults_of_inputs(
         faults.extend(faults_of_pattern(pattern))
     for pattern in options.get("prune_patterns", []):
         faults.extend(faults_of_prune_pattern(pattern))
-    return faults
+    return [*faults, *_unfit(raw, known, told=" ".join(faults))]
+
+
+def _unfit(options: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], *, told: str) -> Iterable[str]:
+    """What the argument specs speak against, and no better sentence in `told` does."""
+    for name, spec in known.items():
+        value = options.get(name[len(PREFIX) :])
+        if value is None or re.search(rf"\b{name}\b", told):
+            continue
+        asked = {key: spec[key] for key in ("type", "elements", "choices") if key in spec}
+        wrong = ArgumentSpecValidator({name: asked}).validate({name: value}).error_messages
+        if wrong:
+            yield f"{'; '.join(wrong)}."
 
 
 def _misspelt(name: str, known: Sequence[str]) -> str:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.inputs import (
     DEFAULT_TIMEOUTS,
@@ -26,7 +28,8 @@ GOOD: dict[str, Any] = {
     "memory": 512,
     "held_timeout": 180,
 }
-KNOWN = [f"qdrant_unlock_{name}" for name in (*GOOD, "timeouts", "health_url")]
+SPECS = Path(__file__).resolve().parents[4] / "roles" / "qdrant_unlock" / "meta" / "argument_specs.yml"
+KNOWN: dict[str, dict[str, Any]] = yaml.safe_load(SPECS.read_text())["argument_specs"]["main"]["options"]
 
 
 def faults(**changes: Any) -> list[str]:
@@ -75,12 +78,24 @@ def test_good_variables_have_no_fault() -> None:
         ({"lock_patterns": ["*"]}, "could match a file"),
         ({"prune_patterns": ["segments"]}, "The prune pattern 'segments' could match a folder"),
         ({"prune_patterns": "snapshots,seg*"}, "The prune pattern 'seg*' could match a folder"),
+        ({"held_locks": "maybe"}, "qdrant_unlock_held_locks must be one of: wait, fail, delete, got: maybe."),
+        ({"mode": ""}, "qdrant_unlock_mode must be one of: unlock, inspect"),
+        ({"takeover": "perhaps"}, "argument 'qdrant_unlock_takeover' is of type"),
     ],
 )
 def test_each_fault_is_one_sentence_that_names_it(changes: dict[str, Any], said: str) -> None:
     found = faults(**changes)
     assert len(found) == 1, found
     assert said in found[0]
+
+
+def test_what_the_argument_specs_refuse_is_a_fault_and_no_more_than_one() -> None:
+    """Playbooks leave their validation out, since this says more."""
+    for name, spec in KNOWN.items():
+        if spec["type"] in ("bool", "int", "float", "dict") or "choices" in spec:
+            found = faults(**{name.removeprefix("qdrant_unlock_"): "no such value"})
+            assert len(found) == 1, (name, found)
+            assert name in found[0]
 
 
 def test_a_misspelt_name_is_told_with_the_nearest_one() -> None:

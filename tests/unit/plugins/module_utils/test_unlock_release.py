@@ -236,5 +236,5 @@ def test_a_run_that_went_back_by_word_says_what_it_has() -> None:
     ],
 )
 def test_variables_of_a_release_are_checked(options: dict[str, Any], told: str) -> None:
-    faults = faults_of_inputs({**OPTIONS, **options}, given=[], known=[], where="")
+    faults = faults_of_inputs({**OPTIONS, **options}, given=[], known={}, where="")
     assert (told in " ".join(faults)) if told else (faults == [])
