@@ -20,7 +20,7 @@ from integration.plays import configuration, play
 from sandbox import world
 from sandbox.client import Sandbox
 
-# docs/performance.md explains them: who needs one more explains it there. A task that is skipped costs Ansible a fork, too.
+# docs/performance.md explains them: who needs one more explains it there. A task that is skipped costs a fork, too.
 TASKS_RUN, TASKS_SKIPPED = 16, 9
 _COMMAND = re.compile(r"^<[^>]*> EXEC ", re.MULTILINE)
 
