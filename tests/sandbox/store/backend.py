@@ -82,7 +82,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, on_term)
     store = ("127.0.0.1", told.port(_STORE_PORT))
     server = Server(told.port(_PORT), _Handler, store)
-    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+    threading.Thread(target=server.serve, daemon=True).start()
     print(f"INFO:     Uvicorn running on http://0.0.0.0:{_PORT} (Press CTRL+C to quit)", flush=True)
     # The cache is opened once the store answers: a store that cannot start shows its own error, and not this one's.
     while not store_ready(store):
