@@ -22,7 +22,7 @@ from sandbox.ecs import lifecycle, scheduler
 from sandbox.ecs.definitions import Definitions
 from sandbox.ecs.errors import cluster_not_found
 from sandbox.ecs.logs import LogDelivery
-from sandbox.ecs.model import Cluster, Service, Settings, Task
+from sandbox.ecs.model import Cluster, Service, Settings, Task, arn
 from sandbox.ecs.targets import Targets
 from sandbox.ecs.witness import Witness
 from sandbox.faults import Faults
@@ -114,8 +114,8 @@ class Engine:
 
     def service(self, cluster: Cluster, name: str) -> Service | None:
         """By name or ARN, also one that is INACTIVE."""
-        short = name.rsplit("/", 1)[-1]
-        return next((s for s in self.services.values() if s.cluster is cluster and s.name == short), None)
+        found = self.services.get(arn(cluster.region, "service", cluster.name, name.rsplit("/", 1)[-1]))
+        return found if found is not None and found.cluster is cluster else None
 
     def tasks_of(self, service: Service) -> list[Task]:
         return list(service.tasks)
@@ -170,9 +170,9 @@ class Engine:
 
     def _forget(self) -> None:
         now = self.clock.now()
-        gone = [arn for arn, task in self.tasks.items() if task.expires is not None and now >= task.expires]
-        for arn in gone:
-            task = self.tasks.pop(arn)
+        gone = [key for key, task in self.tasks.items() if task.expires is not None and now >= task.expires]
+        for key in gone:
+            task = self.tasks.pop(key)
             if task.service is not None:
                 task.service.tasks.remove(task)
 
