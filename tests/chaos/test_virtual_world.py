@@ -107,6 +107,19 @@ def test_the_witness_tells_our_second_store_from_that_of_others(
     assert bool(world.witness.foreign_overlaps) is not ours
 
 
+def test_a_service_knows_its_tasks_until_they_are_forgotten(operator: Controller) -> None:
+    world = operator.world
+    world.seed(deregistration_delay=1)
+    world.engine.settings.stopped_kept = 60
+    (task,) = world.engine.tasks_of(world.service)
+    assert not scale(operator, 0, wait=False).failed
+    world.advance(50)
+    assert task.over and world.engine.tasks_of(world.service) == [task]
+    world.advance(60)
+    assert world.engine.tasks_of(world.service) == []
+    assert task.arn not in world.engine.tasks
+
+
 def test_a_store_that_meets_a_held_lock_panics_and_lets_go(operator: Controller) -> None:
     world = operator.world
     world.seed()

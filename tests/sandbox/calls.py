@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,8 @@ class CallLog:
             call.status, call.error, call.done = status, error, True
             lines = []
             while self._open and self._open[0].done:
-                entry = asdict(self._open.popleft())
-                del entry["done"]
+                # Not asdict(): it copies the parameters to their depth, only to have them written.
+                entry = {key: value for key, value in vars(self._open.popleft()).items() if key != "done"}
                 lines.append(json.dumps(entry, default=str) + "\n")
             if lines:
                 self._out.write("".join(lines).encode())

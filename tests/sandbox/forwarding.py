@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import Any
+from typing import Any, NamedTuple
 
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "content-length"}
 )
+_DAY = 86400.0
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A whole HTTP answer."""
 
     status: int
@@ -48,6 +49,17 @@ class Server(ThreadingHTTPServer):
         # HTTPServer.server_bind asks the resolver for this machine's name, which can take seconds without a network.
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "localhost", int(self.server_address[1])
+
+    def serve(self) -> None:
+        """Answers until `shutdown`, without ever looking around in between: there may be hundreds of these."""
+        self.serve_forever(poll_interval=_DAY)
+
+    def shutdown(self) -> None:
+        """Ends `serve` at once."""
+        # This wakes the thread that waits for a connection; it stops as soon as it sees the flag that comes next.
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        super().shutdown()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Nothing: a client that went away is no error of ours."""

@@ -136,7 +136,7 @@ class LoadBalancer:
         server = Server(0, _Forwarder, (self, target_group_arn))
         with self._lock:
             self._servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.1,), name="listener", daemon=True).start()
+        threading.Thread(target=server.serve, name="listener", daemon=True).start()
         return server.server_port
 
     def register(self, arn: str, *, target_id: str, target_port: int, address: tuple[str, int]) -> None:

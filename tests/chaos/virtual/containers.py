@@ -180,6 +180,8 @@ class CleanerContainer(VirtualContainer):
 class VirtualRuntime:
     """The part of `sandbox.runtime.Runtime` that the sandbox's ECS uses."""
 
+    isolation = "path"
+
     def __init__(self, *, clock: Clock, locks: Locks, watcher: Watcher) -> None:
         self._clock, self._locks, self._watcher = clock, locks, watcher
         self._pids = itertools.count(100)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.calls import writes
 from sandbox.ecs import clusters, service_api, service_deployments, tags, task_api
 from sandbox.ecs.definitions import Definitions
 from sandbox.ecs.engine import Engine
@@ -72,7 +73,8 @@ def call(engine: Engine, region: str, operation: str, params: dict[str, Any]) ->
     check_shape(operation, params)
     with engine.lock:
         answer = OPERATIONS[operation](engine, region, params)
-    engine.wake()
+    if writes("ecs", operation):
+        engine.wake()
     return answer
 
 

@@ -22,14 +22,16 @@ from sandbox.ecs import lifecycle, scheduler
 from sandbox.ecs.definitions import Definitions
 from sandbox.ecs.errors import cluster_not_found
 from sandbox.ecs.logs import LogDelivery
-from sandbox.ecs.model import Cluster, Service, Settings, Task
+from sandbox.ecs.model import Cluster, Service, Settings, Task, arn
 from sandbox.ecs.targets import Targets
 from sandbox.ecs.witness import Witness
 from sandbox.faults import Faults
 from sandbox.runtime import Runtime
 
 T = TypeVar("T")
-TICK_SECONDS = 0.02
+# How often everything is looked at: fine enough for AWS's times, and no finer than a test at a high speed can use.
+_TICK_AWS_SECONDS = 0.1
+_SHORTEST_TICK, _LONGEST_TICK = 0.02, 0.1
 
 
 class Engine:
@@ -112,11 +114,11 @@ class Engine:
 
     def service(self, cluster: Cluster, name: str) -> Service | None:
         """By name or ARN, also one that is INACTIVE."""
-        short = name.rsplit("/", 1)[-1]
-        return next((s for s in self.services.values() if s.cluster is cluster and s.name == short), None)
+        found = self.services.get(arn(cluster.region, "service", cluster.name, name.rsplit("/", 1)[-1]))
+        return found if found is not None and found.cluster is cluster else None
 
     def tasks_of(self, service: Service) -> list[Task]:
-        return [task for task in self.tasks.values() if task.service is service]
+        return list(service.tasks)
 
     def next_address(self) -> str:
         number = next(self._addresses)
@@ -126,8 +128,9 @@ class Engine:
         return str(uuid.uuid4())
 
     def _loop(self) -> None:
+        tick = min(max(self.clock.real(_TICK_AWS_SECONDS), _SHORTEST_TICK), _LONGEST_TICK)
         while not self._ending:
-            self._wake.wait(TICK_SECONDS if self._moving() else TICK_SECONDS * 5)
+            self._wake.wait(tick if self._moving() else _LONGEST_TICK)
             self._wake.clear()
             self.step()
 
@@ -149,7 +152,7 @@ class Engine:
                 future.set_exception(error)
 
     def _tick(self) -> None:
-        for task in list(self.tasks.values()):
+        for task in [task for task in self.tasks.values() if not task.over]:
             self._guarded(task.id, lambda task=task: lifecycle.step(self, task))  # type: ignore[misc]  # default binds
         for service in list(self.services.values()):
             self._guarded(service.name, lambda service=service: scheduler.reconcile(self, service))  # type: ignore[misc]
@@ -167,9 +170,11 @@ class Engine:
 
     def _forget(self) -> None:
         now = self.clock.now()
-        gone = [arn for arn, task in self.tasks.items() if task.expires is not None and now >= task.expires]
-        for arn in gone:
-            del self.tasks[arn]
+        gone = [key for key, task in self.tasks.items() if task.expires is not None and now >= task.expires]
+        for key in gone:
+            task = self.tasks.pop(key)
+            if task.service is not None:
+                task.service.tasks.remove(task)
 
 
 __all__ = ["Engine"]

@@ -84,6 +84,8 @@ def create(engine: Engine, request: TaskRequest) -> Task:
         task.hide_polls = int(hidden.settings.get("polls", 1))
     task.enter("PROVISIONING", now=engine.clock.now(), lasts=settings.provisioning)
     engine.tasks[task.arn] = task
+    if task.service is not None:
+        task.service.tasks.append(task)
     return task
 
 

@@ -272,6 +272,7 @@ class Service:
     last_good: Deployment | None = None
     history: list[Deployment] = field(default_factory=list)
     events: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=100))
+    tasks: list[Task] = field(default_factory=list, repr=False, compare=False)
     steady: bool = False
     below_minimum_since: float | None = None
 
@@ -285,7 +286,11 @@ class Service:
 
     @property
     def primary(self) -> Deployment | None:
-        return next((d for d in self.deployments if d.status == "PRIMARY"), None)
+        # A loop, and no generator: the scheduler asks for it a dozen times a look.
+        for deployment in self.deployments:
+            if deployment.status == "PRIMARY":
+                return deployment
+        return None
 
 
 __all__ = [

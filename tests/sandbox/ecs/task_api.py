@@ -140,8 +140,8 @@ def _start(engine: Engine, request: TaskRequest, count: int) -> dict[str, Any]:
 
 def find(engine: Engine, cluster: Cluster, name: str) -> Task | None:
     """By ARN or id, in this cluster only."""
-    short = name.rsplit("/", 1)[-1]
-    return next((t for t in engine.tasks.values() if t.cluster is cluster and t.id == short), None)
+    found = engine.tasks.get(arn(cluster.region, "task", cluster.name, name.rsplit("/", 1)[-1]))
+    return found if found is not None and found.cluster is cluster else None
 
 
 def stop(engine: Engine, region: str, params: dict[str, Any]) -> dict[str, Any]:

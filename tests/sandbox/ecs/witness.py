@@ -224,23 +224,33 @@ class Witness:
             span.unjudged = f"task {writers[0].id} ({writers[0].role}) was there before it"
         else:
             span.before = {root: snapshot(root) for root in roots}
-        for seen in others:
-            for use in seen.live():
-                self._keep(seen, use)
+        self._keep([
+            (seen, use) for seen in others if seen.role != "cleaner" for use in seen.live() if self._reaches(roots, use)
+        ])  # fmt: skip
         span.seconds = time.monotonic() - began
         self._spans.append(span)
 
     def _uses(self, use: _Use, roots: set[Path]) -> bool:
         return any(self._file_system(folder) in roots for folder, _target, _writes in use.mounts)
 
-    def _keep(self, seen: _Seen, use: _Use) -> None:
-        if seen.role == "cleaner":
-            return
-        files = {found.inode: found for found in open_files(use.process.pid) if named_as_lock(found.path.name)}
-        links = {found.link: found for found in files.values() if found.links}
+    def _reaches(self, roots: set[Path], use: _Use) -> bool:
+        """Whether a cleaner on these file systems can remove a file of that use. Without namespaces it sees all."""
+        return self._engine.runtime.isolation != "namespace" or self._uses(use, roots)
+
+    def _keep(self, uses: Iterable[tuple[_Seen, _Use]]) -> None:
+        links: dict[Path, tuple[OpenFile, _Seen, _Use]] = {}
+        for seen, use in uses:
+            files = {found.inode: found for found in open_files(use.process.pid) if named_as_lock(found.path.name)}
+            links |= {found.link: (found, seen, use) for found in files.values() if found.links}
+        # All in one: each look at locks is a process.
         for link in held(links):
-            handle = os.open(link, os.O_PATH)
-            self._kept.append(_Kept(handle, self._told(_on_host(links[link], use)), seen, use))
+            found, seen, use = links[link]
+            try:
+                handle = os.open(link, os.O_PATH)
+            except FileNotFoundError:
+                # It let go between the two looks, and nothing has been removed yet.
+                continue
+            self._kept.append(_Kept(handle, self._told(_on_host(found, use)), seen, use))
 
     def _judge(self, lock: _Kept) -> None:
         status = os.fstat(lock.handle)
@@ -260,7 +270,9 @@ class Witness:
                         span.changed[name] = how
                     if how == "removed" and not path.endswith("/"):
                         span.vanished.append(name)
-        self._look_at(self._seen.values())
+        self._look_at(
+            seen for seen in self._seen.values() if any(self._reaches(span.roots, use) for use in seen.live())
+        )
         self._look_at_stale()
         span.seconds += time.monotonic() - began
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import json
 import os
@@ -58,6 +59,10 @@ class Runtime:
             notes.append(
                 "read-only mounts are not enforced, and SIGTERM ends a command without a handler (path isolation)"
             )
+        # A container may not write beside the code, and nobody else imports the servers: without this each of them
+        # would compile itself anew.
+        for part in (_CODE / "sandbox", _CODE / "sandbox" / "store"):
+            compileall.compile_dir(part, maxlevels=0, quiet=2)
         self._busybox = self._prepare_busybox(notes)
         self._emulate_delete = self._busybox is not None and not alpine.find_deletes(self._busybox)
         self.notes = tuple(notes)

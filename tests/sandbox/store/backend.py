@@ -18,14 +18,15 @@ from pathlib import Path
 from types import FrameType
 
 from sandbox.forwarding import Answer, Handler, RefusedError, Server, SlowError, fetch
-from sandbox.store import layout, locks, settings, texts
+from sandbox.store import flocks, layout, settings, texts
 
 _PORT = 8000
 _STORE_PORT = 6333
 _JSON = (("content-type", "application/json"),)
 _READY_TIMEOUT = 2.0
 _FORWARD_TIMEOUT = 30.0
-_POLL = 0.05
+# AWS seconds between two looks at the store, and real ones that they take at least.
+_POLL, _LEAST_POLL = 0.5, 0.05
 
 
 class _Handler(Handler):
@@ -65,7 +66,7 @@ def take_cache(folder: Path, shown: str) -> int:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise RuntimeError(texts.client_held(shown)) from error
-    if not locks.flock(descriptor):
+    if not flocks.flock(descriptor):
         raise RuntimeError(texts.client_held(shown))
     if not os.fstat(descriptor).st_size:
         os.write(descriptor, layout.CLIENT_LOCK_TEXT.encode())
@@ -82,11 +83,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, on_term)
     store = ("127.0.0.1", told.port(_STORE_PORT))
     server = Server(told.port(_PORT), _Handler, store)
-    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+    threading.Thread(target=server.serve, daemon=True).start()
     print(f"INFO:     Uvicorn running on http://0.0.0.0:{_PORT} (Press CTRL+C to quit)", flush=True)
     # The cache is opened once the store answers: a store that cannot start shows its own error, and not this one's.
     while not store_ready(store):
-        if stop.wait(_POLL):
+        if stop.wait(max(_POLL / told.speed, _LEAST_POLL)):
             return 0
     shown = f"{(told.mounts or ('/data',))[0].rstrip('/')}/{layout.CLIENT_CACHE}"
     try:

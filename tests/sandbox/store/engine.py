@@ -17,14 +17,13 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import qdrant_edge
 import rocksdict
 
-from sandbox.store import layout, locks, texts
+from sandbox.store import flocks, layout, texts
 
 _WAL_PATIENCE = 1.0
 
@@ -37,8 +36,7 @@ class RequestError(Exception):
     """A request that the engine refuses; the text is Qdrant's own."""
 
 
-@dataclass
-class Collection:
+class Collection(NamedTuple):
     """An open collection, with the databases and descriptors that hold its locks."""
 
     name: str
@@ -197,7 +195,7 @@ def _open_rocksdb(collection: Collection, shard: Path, place: Path) -> None:
     # drop the POSIX lock that RocksDB has on it.
     descriptor = os.open(place / layout.ROCKSDB_LOCK, os.O_RDWR)
     collection.descriptors.append(descriptor)
-    if not locks.flock(descriptor):
+    if not flocks.flock(descriptor):
         raise LoadError(texts.rocksdb_failed(shard, texts.rocksdb_held(folder)))
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from pathlib import Path
 _HOLDER = Path(__file__).with_name("holder.py")
 _PROBE = Path(__file__).with_name("probe.py")
 _PATIENCE = 5.0
-_PROBE_LASTS = 0.2
 
 
 class StaleLock:
@@ -114,21 +112,4 @@ def is_held(path: Path) -> bool:
     return bool(held([path]))
 
 
-def flock(descriptor: int) -> bool:
-    """Take the flock of an open file; False if another process keeps it.
-
-    A probe (ours, or a cleaner's) has it for an instant, which is no holder: hence the second look.
-    """
-    deadline = time.monotonic() + _PROBE_LASTS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.01)
-        else:
-            return True
-
-
-__all__ = ["StaleLock", "flock", "held", "hold_stale", "is_held"]
+__all__ = ["StaleLock", "held", "hold_stale", "is_held"]

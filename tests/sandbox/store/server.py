@@ -70,7 +70,7 @@ def main() -> int:
     answers = SnapshotApi(engine, snapshots)
     api = Api(engine, version=told.version, api_key=told.api_key, snapshots=answers)
     server = Server(told.port(_PORT), _Handler, api)
-    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+    threading.Thread(target=server.serve, daemon=True).start()
     _say("INFO", "qdrant::actix", f"Qdrant HTTP listening on {_PORT}")
     stop.wait()
     server.shutdown()

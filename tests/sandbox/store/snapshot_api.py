@@ -9,7 +9,6 @@ import hashlib
 import json
 import re
 import time
-import urllib.request
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -98,6 +97,8 @@ class SnapshotApi:
         parts = urlsplit(str(request["location"]))
         if parts.scheme not in ("file", "http", "https"):
             raise RequestError(f"Invalid location: {request['location']}")
+        import urllib.request  # noqa: PLC0415  most stores never do this, and each of them is a process
+
         try:
             with urllib.request.urlopen(parts.geturl(), timeout=60) as source:
                 content = memoryview(source.read())
