@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import math
 import os
 import re
+import select
 import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["begun", "name_of", "place", "short_hash", "still_runs", "tag_text"]
+__all__ = ["begun", "name_of", "place", "short_hash", "sleep_until_end_of", "still_runs", "tag_text"]
 
 # Linux gives this number to the machine's own namespace of processes; a container has another one.
 _MACHINE_NAMESPACE = "pid:[4026531836]"
@@ -44,6 +48,27 @@ def begun(pid: int) -> str | None:
     except OSError:
         return ""
     return None if fields[0] in ("Z", "X") else fields[19]
+
+
+def sleep_until_end_of(pid: int) -> Callable[[float], None] | None:
+    """A sleep that ends early, once, when that process does; None where there is none such, or no such process."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        # Not Linux, or an old one, or one that allows nobody to.
+        return None
+    end = select.poll()
+    end.register(descriptor, select.POLLIN)
+    told = False
+
+    def sleep(seconds: float) -> None:
+        nonlocal told
+        if told:
+            time.sleep(seconds)
+        else:
+            told = bool(end.poll(math.ceil(seconds * 1000)))
+
+    return sleep
 
 
 def place() -> str:

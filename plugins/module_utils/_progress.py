@@ -17,9 +17,11 @@ from typing import Any
 
 from ansible.module_utils.common.parameters import remove_values
 
-__all__ = ["PLACE", "Changes", "hide_secrets", "is_heard", "say"]
+__all__ = ["BELL", "PLACE", "Changes", "hide_secrets", "is_heard", "say"]
 
 PLACE = "QDRANT_OPS_PROGRESS_FILE"
+# What the name of the pipe beside it has more, by which the listener is woken.
+BELL = ".bell"
 # The listener shows less of a line; this only keeps what is written at once small.
 _LONGEST = 2000
 
@@ -55,8 +57,18 @@ def say(text: str, *, always: bool = False) -> None:
             os.write(descriptor, f"{line}\n".encode())
         finally:
             os.close(descriptor)
+        _ring(f"{place}{BELL}")
     except (OSError, ValueError, TypeError):
         return
+
+
+def _ring(bell: str) -> None:
+    # Neither for one whom nobody hears, nor for one that rings already, is there any wait.
+    descriptor = os.open(bell, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        os.write(descriptor, b"\n")
+    finally:
+        os.close(descriptor)
 
 
 class Changes:

@@ -211,7 +211,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.restoring imp
     restore_if_it_dies,
 )
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Clock
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import begun, place
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import begun, place, sleep_until_end_of
 
 
 def argument_spec() -> dict[str, Any]:
@@ -267,11 +267,12 @@ def _speaker(terminal: IO[str] | None, log_path: str | None, clock: Clock) -> Ca
     return say
 
 
-def _watch(module: AnsibleAWSModule, wanted: Restoration, clock: Clock) -> dict[str, Any]:
+def _watch(module: AnsibleAWSModule, wanted: Restoration, clock: Clock, *, dozes: bool) -> dict[str, Any]:
     after = module.params["after"]
     if module.check_mode or after["place"] != place():
         return {"changed": False, "outcome": "released" if module.check_mode else "elsewhere", "said": []}
     pid = after["pid"]
+    doze = sleep_until_end_of(pid) if dozes else None
     began = begun(pid)
     return restore_if_it_dies(
         Aws(module),
@@ -280,10 +281,11 @@ def _watch(module: AnsibleAWSModule, wanted: Restoration, clock: Clock) -> dict[
         lifetime=after["lifetime"],
         say=_speaker(_terminal_of(pid), after["log_path"], clock),
         clock=clock,
+        doze=doze,
     )
 
 
-def put_back(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
+def put_back(module: AnsibleAWSModule, clock: Clock, *, dozes: bool) -> dict[str, Any]:
     params = module.params
     refuse(
         delay_problems(params["deregistration_delays"])
@@ -310,7 +312,7 @@ def put_back(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         timeout=params["timeout"],
     )
     if params["after"]:
-        return _watch(module, wanted, clock)
+        return _watch(module, wanted, clock, dozes=dozes)
     aws = Aws(module)
     if params["claim_as"] and not module.check_mode:
         own = {str(key): str(value) for key, value in params["claim_as"].items()}
@@ -332,7 +334,8 @@ def main(clock: Clock | None = None) -> None:
         argument_spec=argument_spec(), required_together=[("own", "family")], supports_check_mode=True
     )
     used = clock or Clock()
-    run(module, lambda: timed(lambda: put_back(module, used), clock=used))
+    # A clock that somebody gives is the only one that a wait may go by.
+    run(module, lambda: timed(lambda: put_back(module, used, dozes=clock is None), clock=used))
 
 
 if __name__ == "__main__":

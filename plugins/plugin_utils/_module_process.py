@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import copy
 import gc
 import os
 import runpy
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+from warnings import filterwarnings
 
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
@@ -43,26 +45,35 @@ class Order:
 
 
 class _Models:
-    """botocore's descriptions of the services, megabytes of JSON, which each session would read again."""
+    """What each of botocore's sessions would make again: the descriptions of the services, read from megabytes of JSON,
+    and the list of what botocore itself does at each event."""
 
     def __init__(self) -> None:
         self._loader: Any = None
+        self._hooks: Any = None
         self._read: set[str] = set()
 
     def read(self, services: Iterable[str]) -> None:
         import botocore.config  # noqa: PLC0415  it may be lacking, and only who has services needs it
+        import botocore.hooks  # noqa: PLC0415
         import botocore.loaders  # noqa: PLC0415
         import botocore.session  # noqa: PLC0415
 
         self._loader = self._loader or botocore.loaders.Loader()
-        session = botocore.session.Session()
+        if self._hooks is None:
+            hooks = botocore.hooks.HierarchicalEmitter()
+            botocore.session.Session(event_hooks=hooks)
+            self._hooks = hooks
+        session = botocore.session.Session(event_hooks=copy.copy(self._hooks), include_builtin_handlers=False)
         session.register_component("data_loader", self._loader)
         for service in set(services) - self._read:
             # A client reads all that one needs, and connects to nobody before its first call: not even to a machine's
             # metadata service, which AWS_DEFAULTS_MODE=auto would ask.
             nobody = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
             config = botocore.config.Config(defaults_mode="legacy")
-            session.create_client(service, region_name="us-east-1", config=config, **nobody)
+            client = session.create_client(service, region_name="us-east-1", config=config, **nobody)
+            # Which operations have pages is another file, for which it would look through all services' folders.
+            client.can_paginate(next(iter(client.meta.method_to_api_mapping)))
             self._read.add(service)
 
     def share(self) -> None:
@@ -72,8 +83,12 @@ class _Models:
             return
         import botocore.session  # noqa: PLC0415
 
-        create, loader = botocore.session.create_loader, self._loader
+        create, loader, hooks = botocore.session.create_loader, self._loader, self._hooks
         botocore.session.create_loader = lambda path=None: loader if path is None else create(path)
+        # A session of its own each time, with a list of its own: only that needs not be made anew.
+        botocore.session.get_session = lambda env_vars=None: botocore.session.Session(
+            env_vars, event_hooks=copy.copy(hooks), include_builtin_handlers=False
+        )
 
 
 models = _Models()
@@ -165,8 +180,8 @@ def _call(order: Order) -> int:
     models.share()
     basic._ANSIBLE_ARGS = order.arguments
     basic._ANSIBLE_PROFILE = PROFILE
-    # runpy warns of a module that is there already.
-    sys.modules.pop(order.module, None)
+    # Its loader has the code that it compiled for the worker's process; runpy warns of a module that is there already.
+    filterwarnings("ignore", category=RuntimeWarning, module="runpy")
     known = {"_module_fqn": order.module, "_modlib_path": ""}
     return exit_code(lambda: runpy.run_module(order.module, init_globals=known, run_name="__main__", alter_sys=True))
 

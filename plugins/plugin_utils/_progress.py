@@ -30,6 +30,7 @@ from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import PLACE
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._bell import Bell, bell_beside
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._endings import endings_wait_for
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._forked import ForkedAction
 
@@ -39,7 +40,9 @@ __all__ = ["Curtain", "Listener", "ProgressAction", "Said", "held_back", "is_asi
 # may have another number, or `off`.
 _SETTING = "QDRANT_OPS_PROGRESS"
 _HELD_BACK = 5.0
+# How often one looks where no bell tells of a line; and, slowly, where one does.
 _LOOK_EVERY = 0.2
+_LOOK_ANYWAY = 5.0
 _MOST_HELD = 20
 _LONGEST = 500
 # The thread only reads a file and hands lines on; it is never waited for longer than this.
@@ -117,6 +120,10 @@ class Curtain:
             self._held.clear()
         return shown
 
+    def closed_for(self, now: float) -> float:
+        """Seconds until what is held back is to be shown; 0 where it is open."""
+        return max(0.0, self.opens - now)
+
 
 class Listener:
     """`with Listener(show) as place`: what is appended to the file `place` meanwhile is shown, in its order.
@@ -139,6 +146,7 @@ class Listener:
         self._endings = contextlib.ExitStack()
         self._rest = b""
         self._place: Path | None = None
+        self._bell: Bell | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> str | None:
@@ -148,6 +156,7 @@ class Listener:
         except OSError:
             return None
         self._place = Path(place)
+        self._bell = bell_beside(place)
         self._endings.enter_context(endings_wait_for(self._showing))
         self._thread = threading.Thread(target=self._listen, args=(self._place,), name="progress", daemon=True)
         self._thread.start()
@@ -157,11 +166,16 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
+        if self._bell:
+            self._bell.ring()
         try:
             if self._thread is not None:
                 self._thread.join(_LEAVE_TIMEOUT)
         finally:
             self._endings.close()
+            # A thread that is still held up by the terminal must not meet a number that is somebody else's by then.
+            if self._bell and not (self._thread and self._thread.is_alive()):
+                self._bell.close()
             if self._place is not None:
                 self._place.unlink(missing_ok=True)
 
@@ -170,10 +184,17 @@ class Listener:
             with place.open("rb") as file:
                 over = False
                 while not over:
-                    over = self._over.wait(_LOOK_EVERY)
+                    over = self._wait()
                     self.take(file.read())
         except Exception:  # noqa: BLE001  whatever it is, the module's work is worth more than the sight of it
             return
+
+    def _wait(self) -> bool:
+        """Until there may be something to show; whether it is over."""
+        if self._bell is None:
+            return self._over.wait(_LOOK_EVERY)
+        self._bell.wait(min(self._curtain.closed_for(self._monotonic()) or _LOOK_ANYWAY, _LOOK_ANYWAY))
+        return self._over.is_set()
 
     def take(self, block: bytes) -> None:
         """Show what of these bytes is to be shown now; what is not a whole line yet is kept for the next ones."""

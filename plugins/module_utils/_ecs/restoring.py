@@ -41,6 +41,8 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import 
 __all__ = ["Restoration", "claim_first", "restore", "restore_if_it_dies"]
 
 _HEARTBEAT = Pace(quick=0.25, slow=0.25)
+# Where the end of the playbook ends the sleep.
+_SLOW_HEARTBEAT = Pace(quick=5.0, slow=5.0)
 # Seconds between two looks at the claim while the playbook lives: until it was seen, then until it is gone, as when the
 # run is over. What a playbook still does after that need not be watched, but it harms nobody.
 _LOOK_EVERY = 15.0
@@ -305,8 +307,11 @@ def restore_if_it_dies(
     lifetime: float,
     say: Callable[[str], None],
     clock: Clock,
+    doze: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:
     """Come back when the claim has gone, or when the service has been put back because `alive` has become false.
+
+    `doze` is a sleep that ends when that happens, if there is one.
 
     Returns `outcome`: released (the run is over), restored, failed (`said` has why), or expired (`lifetime` seconds).
     Everything that is worth a person's attention goes through `say`, too.
@@ -317,7 +322,7 @@ def restore_if_it_dies(
         said.append(text)
         say(text)
 
-    outcome = _await_end(aws, wanted=wanted, alive=alive, lifetime=lifetime, clock=clock)
+    outcome = _await_end(aws, wanted=wanted, alive=alive, lifetime=lifetime, clock=clock, doze=doze)
     if outcome != "died":
         return {"changed": False, "outcome": outcome, "said": said}
     tell(f"The playbook that worked on {wanted.name} has ended before its time. Putting the service back.")
@@ -343,7 +348,15 @@ def restore_if_it_dies(
         return {"changed": True, "outcome": "restored", "said": said}
 
 
-def _await_end(aws: Aws, *, wanted: Restoration, alive: Callable[[], bool], lifetime: float, clock: Clock) -> str:
+def _await_end(
+    aws: Aws,
+    *,
+    wanted: Restoration,
+    alive: Callable[[], bool],
+    lifetime: float,
+    clock: Clock,
+    doze: Callable[[float], None] | None,
+) -> str:
     """released, died, or expired."""
     looked_at = clock.monotonic()
     seen = False
@@ -362,7 +375,8 @@ def _await_end(aws: Aws, *, wanted: Restoration, alive: Callable[[], bool], life
         return "released" if released else ""
 
     try:
-        ended = poll(look, done=bool, timeout=lifetime, pace=_HEARTBEAT, clock=clock).value
+        waiting, pace = (replace(clock, sleep=doze), _SLOW_HEARTBEAT) if doze else (clock, _HEARTBEAT)
+        ended = poll(look, done=bool, timeout=lifetime, pace=pace, clock=waiting).value
     except TimedOut:
         return "expired"
     if ended == "released" or seen:

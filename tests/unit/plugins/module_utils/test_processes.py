@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -31,6 +33,28 @@ def test_a_pid_that_another_process_has_now_is_not_the_old_one() -> None:
     here = _processes.name_of(os.getpid())
     who, begin, place = here.split("+")
     assert _processes.still_runs(f"{who}+{int(begin) - 1}+{place}", here=here) is False
+
+
+def test_a_sleep_ends_with_the_process_and_is_an_ordinary_one_after_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(_processes, "time", SimpleNamespace(sleep=slept.append))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        sleep = _processes.sleep_until_end_of(child.pid)
+        assert sleep is not None
+        sleep(0.01)
+        child.kill()
+        before = time.monotonic()
+        sleep(60)
+        assert time.monotonic() - before < 30
+        # Whoever goes on to wait, because he takes it for alive, does not wait in vain for no time.
+        sleep(5)
+    assert slept == [5]
+    assert _processes.sleep_until_end_of(child.pid) is None
+
+
+def test_where_no_sleep_can_end_with_a_process_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    assert _processes.sleep_until_end_of(os.getpid()) is None
 
 
 @pytest.mark.parametrize("name", ["awx-job-5", "", "ann@elsewhere/1+2+aa", "nonsense/1"])

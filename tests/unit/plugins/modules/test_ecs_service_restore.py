@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._processes import place
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._unlock.owner import held_by_another
+from ansible_collections.wwhd.qdrant_ops.plugins.modules import ecs_service_restore
 from ansible_collections.wwhd.qdrant_ops.plugins.modules.ecs_service_restore import main
 from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
     GROUP,
@@ -238,6 +239,34 @@ def test_it_ends_when_the_run_has_given_its_claim_back() -> None:
     assert 100 <= clock.now < 165
     assert writes(aws) == []
     assert len(aws.calls) < 12
+
+
+def test_it_dozes_between_its_looks_at_the_claim_and_wakes_when_the_playbook_dies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, clock = claimed(World(desired=0)), FakeClock()
+    lives, dozed = ["1"], []
+
+    def doze(seconds: float) -> None:
+        dozed.append(seconds)
+        if len(dozed) == 20:
+            lives.clear()
+            seconds = 1.5
+        clock.sleep(seconds)
+
+    monkeypatch.setattr(ecs_service_restore, "Clock", lambda: clock.clock)
+    monkeypatch.setattr(ecs_service_restore, "begun", lambda _pid: lives[0] if lives else None)
+    monkeypatch.setattr(ecs_service_restore, "sleep_until_end_of", lambda _pid: doze)
+    wanted = {"claim": CLAIM, "remove_tags": KEYS, "desired_count": 1, "own": "unlock-1", "family": "clear"}
+    after = {"pid": os.getpid(), "place": place()}
+    outcome, aws = run_on(world, lambda **_given: main(), after=after, **wanted)
+    assert outcome.result["outcome"] == "restored"
+    assert dozed == [5.0] * 20
+    # Looked at after 15 s, as without it; not again within a minute; and when the playbook had died, after 96.5 s.
+    looks = [call.operation for call in aws.calls]
+    assert looks[:3] == ["ecs:DescribeServices"] * 3
+    assert 96.5 <= clock.now < 100
+    assert writes(aws)[-2:] == ["UpdateService", "UntagResource"]
 
 
 def test_it_does_not_watch_for_ever_nor_from_elsewhere() -> None:

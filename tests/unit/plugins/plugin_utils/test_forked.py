@@ -7,6 +7,7 @@ Ansible run ours in both ways."""
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
 import signal
@@ -15,8 +16,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import botocore.loaders
+import botocore.session
 import pytest
 from ansible import constants
+from botocore.awsrequest import AWSResponse
 
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils import _forked, _module_process
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._forked import reason_against, same_python
@@ -133,6 +137,51 @@ def test_reading_ahead_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.utils.IMDSFetcher._fetch_metadata_token", lambda *_given: asked.append("token"))
     _module_process._Models().read(["ecs"])
     assert asked == []
+
+
+def test_a_module_that_was_imported_before_is_run_without_a_warning(order: Any) -> None:
+    importlib.import_module("forked_module")
+    try:
+        code, out, err = run_forked(order())
+    finally:
+        del sys.modules["forked_module"]
+    assert (code, json.loads(out.splitlines()[0])["name"], err) == (0, "__main__", "")
+
+
+def asked(session: Any) -> tuple[str, bytes, dict[str, str]]:
+    """What a client of this session sends to AWS."""
+    sent: list[Any] = []
+
+    def answer(request: Any, **_more: Any) -> AWSResponse:
+        sent.append(request)
+        return AWSResponse(request.url, 200, {}, SimpleNamespace(stream=lambda: [b"{}"]))
+
+    secrets = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "none"}
+    client = session.create_client("ecs", region_name="us-west-2", **secrets)
+    client.meta.events.register("before-send", answer)
+    assert len(list(client.get_paginator("list_tasks").paginate(cluster="wwhd"))) == 1
+    own = {"Authorization", "X-Amz-Date", "amz-sdk-invocation-id"}
+    headers = {name: str(value) for name, value in sent[0].headers.items() if name not in own}
+    return sent[0].url, sent[0].body, headers
+
+
+def test_a_session_of_a_module_asks_as_any_and_reads_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("create_loader", "get_session"):
+        monkeypatch.setattr(botocore.session, name, getattr(botocore.session, name))
+    wanted = asked(botocore.session.get_session())
+    models = _module_process._Models()
+    models.read(["ecs"])
+    models.share()
+    with monkeypatch.context() as context:
+        context.setattr(botocore.loaders.JSONFileLoader, "load_file", lambda *given: pytest.fail(str(given)))
+        context.setattr(botocore.loaders.os, "listdir", lambda *given: pytest.fail(str(given)))
+        sessions = [botocore.session.get_session() for _number in range(2)]
+        assert [asked(session) for session in sessions] == [wanted, wanted]
+    # What is registered with one is not with the next.
+    heard: list[str] = []
+    sessions[0].register("ours", lambda **_more: heard.append("one"))
+    botocore.session.get_session().get_component("event_emitter").emit("ours")
+    assert heard == []
 
 
 def facts(**other: Any) -> dict[str, Any]:

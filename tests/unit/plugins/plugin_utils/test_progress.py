@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from datetime import UTC, datetime
@@ -14,8 +15,9 @@ import yaml
 from ansible import constants
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import PLACE, say
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._progress import BELL, PLACE, say
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils import _progress
+from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._bell import bell_beside
 from ansible_collections.wwhd.qdrant_ops.plugins.plugin_utils._progress import (
     Curtain,
     Listener,
@@ -135,11 +137,51 @@ def test_what_is_said_is_shown_while_the_module_runs(folder: Path, monkeypatch: 
         monkeypatch.setenv(PLACE, place)
         assert (Path(place).stat().st_mode & 0o777) == 0o600
         say("task 1: PENDING")
-        assert arrived.wait(10)
+        # Sooner than by the look that is taken anyway.
+        assert arrived.wait(3)
         say("task 1: RUNNING")
     assert seen == ["task 1: PENDING", "task 1: RUNNING"]
     assert list(folder.iterdir()) == []
     assert listeners() == []
+
+
+def test_what_was_held_back_is_shown_when_the_time_has_come_and_nothing_more_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived = threading.Event()
+    with Listener(lambda line: arrived.set(), after=0.05) as place:
+        monkeypatch.setenv(PLACE, str(place))
+        say("task 1: PENDING")
+        assert arrived.wait(3)
+
+
+def test_where_there_can_be_no_bell_one_looks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_given: Any) -> None:
+        raise OSError
+
+    monkeypatch.setattr(os, "mkfifo", refuse)
+    arrived = threading.Event()
+    with Listener(lambda line: arrived.set(), after=0) as place:
+        assert [path.name for path in folder.iterdir()] == [Path(str(place)).name]
+        monkeypatch.setenv(PLACE, str(place))
+        say("task 1: PENDING")
+        assert arrived.wait(3)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_bell_wakes_who_waits_and_holds_up_nobody_who_rings(folder: Path) -> None:
+    bell = bell_beside(str(folder / "said"))
+    assert bell is not None
+    assert (folder / f"said{BELL}").stat().st_mode & 0o777 == 0o600
+    # More than a pipe holds.
+    for _time in range(1 << 17):
+        bell.ring()
+    waiting = threading.Thread(target=bell.wait, args=(60,), daemon=True)
+    waiting.start()
+    waiting.join(3)
+    assert not waiting.is_alive()
+    bell.close()
+    assert list(folder.iterdir()) == []
 
 
 def test_a_line_that_comes_in_pieces_is_shown_once() -> None:
