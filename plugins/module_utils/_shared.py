@@ -31,7 +31,7 @@ __all__ = ["PLACE", "Shared", "shared_by"]
 T = TypeVar("T")
 
 PLACE = "QDRANT_OPS_SHARED_DIR"
-# Seconds. Looks of all hosts together begin so far apart: who comes in between waits and takes the next one.
+# Seconds.
 _APART = 1.0
 _LOOK_AGAIN = 0.1
 # A look takes less than a second, unless AWS is slow or the one who looks has to wait for its turn.
@@ -70,10 +70,23 @@ class Shared:
         value: T = kept[1]
         return value
 
-    def look(self, name: str, read: Callable[[T | None], T], *, clock: Clock) -> T:
+    def join(self, name: str, member: str, *, clock: Clock) -> list[str]:
+        """All members of the group of that name, in the order in which they joined, this one among them."""
+        path = self._path(name)
+        members: list[str] = (_load(path) or (0.0, []))[1]
+        if member not in members:
+            with _alone(path, until=clock.monotonic() + _LONGEST, clock=clock):
+                members = (_load(path) or (0.0, []))[1]
+                if member not in members:
+                    members = [*members, member]
+                    _store(path, clock.monotonic(), members)
+        return members
+
+    def look(self, name: str, read: Callable[[T | None], T], *, clock: Clock, apart: float = _APART) -> T:
         """What `read` gives now, or has given to another module that began to look after this call.
 
-        `read` is given what the look before has given, to spare what cannot have changed.
+        `read` is given what the look before has given, to spare what cannot have changed. Looks begin `apart` seconds
+        after each other: who comes in between waits and takes the next one.
         """
         path = self._path(name)
         asked = clock.monotonic()
@@ -82,7 +95,7 @@ class Shared:
             if began is not None and began > asked and (kept := _load(path)):
                 value: T = kept[1]
                 return value
-            if began is None or now >= began + _APART:
+            if began is None or now >= began + apart:
                 with _alone(path, until=now, clock=clock) as alone:
                     # Somebody else may have looked between the two.
                     if alone and _began(path) == began:

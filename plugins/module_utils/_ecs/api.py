@@ -56,6 +56,8 @@ class Aws:
         self._module = module
         # What this module reads together with those of other hosts; None where it runs alone.
         self.shared = shared_by(module.params)
+        # The clusters whose services it looks at alone nevertheless (_ecs/service_looks.py).
+        self.alone: set[str] = set()
         self._clients: dict[tuple[str, bool], Any] = {}
 
     def client(self, service: str, *, once: bool = False) -> Any:

@@ -18,6 +18,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aw
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.reasons import hint_for_task
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_looks import look_at_service
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import is_gone
 
 __all__ = [
@@ -107,16 +108,7 @@ def _service_missing(aws: Aws, *, cluster: str, service: str, doing: str, said: 
 
 def peek_service(aws: Aws, *, cluster: str, service: str) -> dict[str, Any] | None:
     """The service as DescribeServices gives it, with its tags; None where AWS says that it is MISSING."""
-    answer = aws.call(
-        "ecs",
-        "DescribeServices",
-        doing=f"describe service {service} in cluster {cluster}",
-        cluster=cluster,
-        services=[service],
-        include=["TAGS"],
-    )
-    services: list[dict[str, Any]] = answer.get("services", [])
-    return services[0] if services else None
+    return look_at_service(aws, cluster=cluster, service=service)
 
 
 def find_service(aws: Aws, *, cluster: str, service: str) -> dict[str, Any]:
