@@ -19,7 +19,7 @@ import json
 import os
 import pickle
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +34,8 @@ PLACE = "QDRANT_OPS_SHARED_DIR"
 # Seconds.
 _APART = 1.0
 _LOOK_AGAIN = 0.1
+# So long a look is at what somebody has named: who waits for something names it again each few seconds.
+_NAMED_FOR = 60.0
 # A look takes less than a second, unless AWS is slow or the one who looks has to wait for its turn.
 _LONGEST = 60.0
 _BEGAN = struct.Struct("d")
@@ -70,18 +72,6 @@ class Shared:
         value: T = kept[1]
         return value
 
-    def join(self, name: str, member: str, *, clock: Clock) -> list[str]:
-        """All members of the group of that name, in the order in which they joined, this one among them."""
-        path = self._path(name)
-        members: list[str] = (_load(path) or (0.0, []))[1]
-        if member not in members:
-            with _alone(path, until=clock.monotonic() + _LONGEST, clock=clock):
-                members = (_load(path) or (0.0, []))[1]
-                if member not in members:
-                    members = [*members, member]
-                    _store(path, clock.monotonic(), members)
-        return members
-
     def look(self, name: str, read: Callable[[T | None], T], *, clock: Clock, apart: float = _APART) -> T:
         """What `read` gives now, or has given to another module that began to look after this call.
 
@@ -102,6 +92,45 @@ class Shared:
                         return _look(path, read, clock)
             clock.sleep(_LOOK_AGAIN)
         return read(None)
+
+    def look_for(
+        self,
+        name: str,
+        wanted: Sequence[str],
+        read: Callable[[Sequence[str]], Mapping[str, T]],
+        *,
+        clock: Clock,
+        apart: Callable[[int], float],
+    ) -> dict[str, T]:
+        """`look`, at single things that each names: whoever looks does so at all that were named lately.
+
+        `read` is given their names; `apart` is told how many they are. What nobody has read, should the folder fail,
+        is left out.
+        """
+        named = self._name(f"names of {name}", wanted, clock)
+
+        def all_of_them(_before: object) -> dict[str, bytes]:
+            told = read(sorted(self._named(f"names of {name}", clock)))
+            # Apart, so that each who reads the file makes only its own.
+            return {one: pickle.dumps(value) for one, value in told.items()}
+
+        seen = self.look(name, all_of_them, clock=clock, apart=apart(len(named)))
+        return {one: pickle.loads(seen[one]) for one in wanted if one in seen}  # noqa: S301  see _load
+
+    def _name(self, name: str, wanted: Sequence[str], clock: Clock) -> dict[str, float]:
+        named = self._named(name, clock)
+        now = clock.monotonic()
+        if any(now - named.get(one, -_NAMED_FOR) > _NAMED_FOR / 2 for one in wanted):
+            path = self._path(name)
+            with _alone(path, until=now + _LONGEST, clock=clock):
+                named = {**self._named(name, clock), **dict.fromkeys(wanted, clock.monotonic())}
+                _store(path, clock.monotonic(), named)
+        return named
+
+    def _named(self, name: str, clock: Clock) -> dict[str, float]:
+        """What was named lately, and when."""
+        named: dict[str, float] = (_load(self._path(name)) or (0.0, {}))[1]
+        return {one: when for one, when in named.items() if clock.monotonic() - when < _NAMED_FOR}
 
     def _path(self, name: str) -> Path:
         return self._folder / hashlib.sha256(f"{self._identity} {name}".encode()).hexdigest()

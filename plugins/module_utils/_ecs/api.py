@@ -56,7 +56,7 @@ class Aws:
         self._module = module
         # What this module reads together with those of other hosts; None where it runs alone.
         self.shared = shared_by(module.params)
-        # The clusters whose services it looks at alone nevertheless (_ecs/service_looks.py).
+        # What it looks at alone nevertheless, by name (_ecs/together.py).
         self.alone: set[str] = set()
         self._clients: dict[tuple[str, bool], Any] = {}
 

@@ -9,17 +9,17 @@ Private to wwhd.qdrant_ops. Services and definitions are dicts as AWS gives them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, snake
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches, snake
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.reasons import hint_for_task
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_looks import look_at_service
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import is_gone
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.together import look_for
 
 __all__ = [
     "Expected",
@@ -41,6 +41,8 @@ __all__ = [
     "write_tags",
 ]
 
+# AWS's limit.
+_SERVICES_A_CALL = 10
 # A sentence with more names than this helps nobody.
 _NAMES_SHOWN = 10
 
@@ -108,7 +110,31 @@ def _service_missing(aws: Aws, *, cluster: str, service: str, doing: str, said: 
 
 def peek_service(aws: Aws, *, cluster: str, service: str) -> dict[str, Any] | None:
     """The service as DescribeServices gives it, with its tags; None where AWS says that it is MISSING."""
-    return look_at_service(aws, cluster=cluster, service=service)
+
+    def described(names: Sequence[str]) -> dict[str, dict[str, Any] | None]:
+        return {
+            name: found for batch in batches(names, _SERVICES_A_CALL) for name, found in _described(aws, cluster, batch)
+        }
+
+    return look_for(aws, f"services of {cluster}", [service], described, a_call=_SERVICES_A_CALL)[service]
+
+
+def _described(aws: Aws, cluster: str, names: Sequence[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Each name or ARN with its service."""
+    answer = aws.call(
+        "ecs",
+        "DescribeServices",
+        doing=f"describe service {', '.join(names)} in cluster {cluster}",
+        cluster=cluster,
+        services=list(names),
+        include=["TAGS"],
+    )
+    found: list[dict[str, Any]] = answer.get("services", [])
+    if len(names) == 1:
+        yield names[0], found[0] if found else None
+        return
+    named = {name: one for one in found for name in (one.get("serviceName"), one.get("serviceArn"))}
+    yield from ((name, named.get(name)) for name in names)
 
 
 def find_service(aws: Aws, *, cluster: str, service: str) -> dict[str, Any]:

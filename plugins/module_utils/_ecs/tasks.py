@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.together import look_for
 
 __all__ = [
     "Described",
@@ -29,6 +30,7 @@ __all__ = [
 
 # DescribeTasks takes at most 100 tasks a call (facts.md B.3).
 _DESCRIBE_LIMIT = 100
+_FEW = 10
 # From DEPROVISIONING on only the network interface is being taken away (facts.md A.1).
 _AFTER_THE_PROCESSES = frozenset({"DEPROVISIONING", "STOPPED", "DELETED"})
 
@@ -110,9 +112,25 @@ def list_arns(aws: Aws, *, cluster: str, statuses: Sequence[str] = ("RUNNING", "
 
 def describe(aws: Aws, *, cluster: str, arns: Iterable[str]) -> Described:
     """Describe any number of tasks, in batches; an empty list makes no call."""
+    wanted = list(arns)
+    # Many at once are a look at a whole cluster, which is shared as such (_ecs/mounts.py).
+    if not 0 < len(wanted) <= _FEW:
+        return _described(aws, cluster, wanted)
+
+    def each(names: Sequence[str]) -> dict[str, tuple[dict[str, Any] | None, bool]]:
+        found = _described(aws, cluster, names)
+        tasks = {str(task["taskArn"]): task for task in found.tasks}
+        return {arn: (tasks.get(arn), arn in found.missing) for arn in names}
+
+    seen = look_for(aws, f"single tasks of {cluster}", wanted, each, a_call=_DESCRIBE_LIMIT)
+    tasks = [task for arn in wanted if (task := seen[arn][0])]
+    return Described(tasks, [arn for arn in wanted if seen[arn][1]])
+
+
+def _described(aws: Aws, cluster: str, arns: Sequence[str]) -> Described:
     tasks: list[dict[str, Any]] = []
     missing: list[str] = []
-    for batch in batches(list(arns), _DESCRIBE_LIMIT):
+    for batch in batches(arns, _DESCRIBE_LIMIT):
         answer = aws.call(
             "ecs",
             "DescribeTasks",
