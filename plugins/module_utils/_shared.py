@@ -99,38 +99,44 @@ class Shared:
         wanted: Sequence[str],
         read: Callable[[Sequence[str]], Mapping[str, T]],
         *,
-        clock: Clock,
+        size: int,
         apart: Callable[[int], float],
+        clock: Clock,
     ) -> dict[str, T]:
-        """`look`, at single things that each names: whoever looks does so at all that were named lately.
+        """`look`, at single things that each names: whoever looks does so at others that were named lately, too.
 
-        `read` is given their names; `apart` is told how many they are. What nobody has read, should the folder fail,
-        is left out.
+        `read` is given their names, at most `size` of them; `apart` is told how many such groups there are. What nobody
+        has read, should the folder fail, is left out.
         """
-        named = self._name(f"names of {name}", wanted, clock)
+        named = list(self._name(f"names of {name}", wanted, clock))
+        found: dict[str, T] = {}
+        groups = {named.index(one) // size for one in wanted if one in named}
+        for group in sorted(groups):
 
-        def all_of_them(_before: object) -> dict[str, bytes]:
-            told = read(sorted(self._named(f"names of {name}", clock)))
-            # Apart, so that each who reads the file makes only its own.
-            return {one: pickle.dumps(value) for one, value in told.items()}
+            def all_of_it(_before: object, group: int = group) -> dict[str, bytes]:
+                # Apart, so that each who reads the file makes only its own.
+                told = read(self._named_lately(f"names of {name}", clock, size=size, group=group))
+                return {one: pickle.dumps(value) for one, value in told.items()}
 
-        seen = self.look(name, all_of_them, clock=clock, apart=apart(len(named)))
-        return {one: pickle.loads(seen[one]) for one in wanted if one in seen}  # noqa: S301  see _load
+            seen = self.look(f"{name} {group}", all_of_it, clock=clock, apart=apart(len(named) // size + 1))
+            found |= {one: pickle.loads(seen[one]) for one in wanted if one in seen}  # noqa: S301  see _load
+        return found
 
     def _name(self, name: str, wanted: Sequence[str], clock: Clock) -> dict[str, float]:
-        named = self._named(name, clock)
+        """All that was ever named, in that order, with when it was named last."""
+        path = self._path(name)
+        named: dict[str, float] = (_load(path) or (0.0, {}))[1]
         now = clock.monotonic()
         if any(now - named.get(one, -_NAMED_FOR) > _NAMED_FOR / 2 for one in wanted):
-            path = self._path(name)
             with _alone(path, until=now + _LONGEST, clock=clock):
-                named = {**self._named(name, clock), **dict.fromkeys(wanted, clock.monotonic())}
+                named = {**(_load(path) or (0.0, {}))[1], **dict.fromkeys(wanted, clock.monotonic())}
                 _store(path, clock.monotonic(), named)
         return named
 
-    def _named(self, name: str, clock: Clock) -> dict[str, float]:
-        """What was named lately, and when."""
+    def _named_lately(self, name: str, clock: Clock, *, size: int, group: int) -> list[str]:
         named: dict[str, float] = (_load(self._path(name)) or (0.0, {}))[1]
-        return {one: when for one, when in named.items() if clock.monotonic() - when < _NAMED_FOR}
+        of_group = list(named.items())[group * size : (group + 1) * size]
+        return [one for one, when in of_group if clock.monotonic() - when < _NAMED_FOR]
 
     def _path(self, name: str) -> Path:
         return self._folder / hashlib.sha256(f"{self._identity} {name}".encode()).hexdigest()

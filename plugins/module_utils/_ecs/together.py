@@ -10,7 +10,6 @@ services, or a hundred tasks, are one call.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -38,13 +37,13 @@ def look_for(
 ) -> dict[str, T]:
     """What `describe` says of each that is wanted, never older than this call, whoever has called it.
 
-    `name` is that of the group, as in "services of CLUSTER"; `describe` makes a call for each `a_call` of what it is
-    given, and has an answer for each of them. Raises OperationFailed.
+    `name` is what all look for, as in "services of CLUSTER"; `describe` has an answer for each that it is given, and
+    makes one call for `a_call` of them. Raises OperationFailed.
     """
     if aws.shared is None or name in aws.alone:
         return describe(wanted)
     try:
-        seen = aws.shared.look_for(name, wanted, describe, clock=clock or Clock(), apart=lambda n: _apart(n, a_call))
+        seen = aws.shared.look_for(name, wanted, describe, size=a_call, apart=_apart, clock=clock or Clock())
     except OperationFailed as error:
         if error.transient:
             raise
@@ -55,5 +54,5 @@ def look_for(
     return seen if all(one in seen for one in wanted) else describe(wanted)
 
 
-def _apart(many: int, a_call: int) -> float:
-    return max(_LEAST_APART, math.ceil(many / a_call) / _MOST_CALLS)
+def _apart(calls: int) -> float:
+    return max(_LEAST_APART, calls / _MOST_CALLS)
