@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -143,6 +144,8 @@ def _unfit(options: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], *
         if value is None or re.search(rf"\b{name}\b", told):
             continue
         asked = {key: spec[key] for key in ("type", "elements", "choices") if key in spec}
+        # Plain: the validator copies both deeply, Ansible's own containers with all that they are templated by.
+        asked, value = json.loads(json.dumps([asked, value], default=str))
         wrong = ArgumentSpecValidator({name: asked}).validate({name: value}).error_messages
         if wrong:
             yield f"{'; '.join(wrong)}."
