@@ -100,15 +100,18 @@ class Shared:
         read: Callable[[Sequence[str]], Mapping[str, T]],
         *,
         size: int,
+        enough: int,
         apart: Callable[[int], float],
         clock: Clock,
     ) -> dict[str, T]:
         """`look`, at single things that each names: whoever looks does so at others that were named lately, too.
 
         `read` is given their names, at most `size` of them; `apart` is told how many such groups there are. What nobody
-        has read, should the folder fail, is left out.
+        has read is left out: nothing is as long as fewer than `enough` were named, nor should the folder fail.
         """
         named = list(self._name(f"names of {name}", wanted, clock))
+        if len(named) < enough:
+            return {}
         found: dict[str, T] = {}
         groups = {named.index(one) // size for one in wanted if one in named}
         for group in sorted(groups):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, wwhd
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at services and tasks: each module's own, or, where one run works on many hosts, one look at those of all.
+"""Looks at services and tasks: each module's own, or, where one run works on very many hosts, one at those of several.
 
 Private to wwhd.qdrant_ops. ECS allows 20 DescribeServices a second in an account and region, and 20 DescribeTasks and
 ListTasks together (facts.md D.1): a hundred hosts that look 30 times each would wait minutes for their turn. Ten
@@ -24,6 +24,8 @@ T = TypeVar("T")
 # Calls a second of all hosts together, so that a few are left for others in the account.
 _MOST_CALLS = 15
 _LEAST_APART = 0.3
+# So many looks a few seconds apart come near to the limit. Fewer are quicker alone: each reads no more than its own.
+_ENOUGH = 30
 
 
 def look_for(
@@ -43,14 +45,16 @@ def look_for(
     if aws.shared is None or name in aws.alone:
         return describe(wanted)
     try:
-        seen = aws.shared.look_for(name, wanted, describe, size=a_call, apart=_apart, clock=clock or Clock())
+        seen = aws.shared.look_for(
+            name, wanted, describe, size=a_call, enough=_ENOUGH, apart=_apart, clock=clock or Clock()
+        )
     except OperationFailed as error:
         if error.transient:
             raise
         # It may be for another host's, which these credentials do not reach.
         aws.alone.add(name)
         return describe(wanted)
-    # Whoever looked may not have known of these, where the folder that they share fails them.
+    # They may be too few, and whoever looked may not have known of these, should the folder that they share fail them.
     return seen if all(one in seen for one in wanted) else describe(wanted)
 
 

@@ -66,6 +66,11 @@ class Host:
         return tasks.describe(self, cluster="c", arns=arns)  # type: ignore[arg-type]
 
 
+@pytest.fixture(autouse=True)
+def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "_ENOUGH", 1)
+
+
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock by which hosts wait for a look of all."""
@@ -117,6 +122,15 @@ def test_hosts_that_look_at_once_make_few_calls_and_none_takes_an_older_look(tmp
     assert fresh == [True] * HOSTS * 2
     # Three calls a look, one or two looks each time: who asks right after one began waits for the next.
     assert len(account.asked) <= 15
+
+
+@pytest.mark.usefixtures("fake")
+def test_who_are_few_look_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "_ENOUGH", 3)
+    account = Account("a", "b", "c")
+    for each in ("a", "b", "c", "a"):
+        Host(account, tmp_path).look(each)
+    assert account.asked == [["a"], ["b"], ["a", "b", "c"], ["a", "b", "c"]]
 
 
 @pytest.mark.usefixtures("fake")
