@@ -77,12 +77,7 @@ def writes_of(operator: Controller) -> list[str]:
     return [call["operation"] for call in calls if call["writes"]]
 
 
-@pytest.mark.parametrize("stuck", [True, False])
-def test_somebody_elses_task_is_seen_before_anything_is_stopped(operator: Controller, stuck: bool) -> None:
-    """By the look at the service itself: nobody else need look for it once more."""
-    operator.world.seed()
-    if stuck:
-        operator.world.break_stale(lease=7200)
+def run_foreign_task(operator: Controller) -> None:
     network = {"awsvpcConfiguration": {"subnets": ["subnet-677d281e"], "assignPublicIp": "ENABLED"}}
     task_api.run(
         operator.world.engine,
@@ -95,6 +90,15 @@ def test_somebody_elses_task_is_seen_before_anything_is_stopped(operator: Contro
             "startedBy": "bob",
         },
     )
+
+
+@pytest.mark.parametrize("stuck", [True, False])
+def test_somebody_elses_task_is_seen_before_anything_is_stopped(operator: Controller, stuck: bool) -> None:
+    """By the look at the service itself: nobody else need look for it once more."""
+    operator.world.seed()
+    if stuck:
+        operator.world.break_stale(lease=7200)
+    run_foreign_task(operator)
     operator.world.calls.clear()
     played = operator.unlock("1", when="always")
     assert played.failed
@@ -237,3 +241,36 @@ def test_the_interpreter_understands_tasks_as_ansible_does(operator: Controller,
     for name in names:
         assert _shown(found[name]) == _shown(wanted[name]), name
     assert "nobody_knows" in played.facts["unknown"]["msg"]
+
+
+def test_a_store_whose_unlock_waits_to_go_on_is_inspected_by_a_cleaner_of_its_own(operator: Controller) -> None:
+    operator.world.seed()
+    operator.unlock("1", entry="stop")
+    operator.world.calls.clear()
+    played = operator.unlock("2", mode="inspect")
+    assert not played.failed, played.msg
+    assert writes_of(operator) == ["RegisterTaskDefinition", "RunTask"]
+    calls = [json.loads(line) for line in operator.world.calls.path.read_text().splitlines()]
+    registered = next(call["params"] for call in calls if call["operation"] == "RegisterTaskDefinition")
+    assert registered["family"].endswith("-inspect")
+    mounts = [mount for container in registered["containerDefinitions"] for mount in container["mountPoints"]]
+    assert [mount["readOnly"] for mount in mounts] == [True]
+
+
+def test_a_service_that_waits_to_be_started_is_not_stopped_again_whoever_is_on_its_store(operator: Controller) -> None:
+    operator.world.seed()
+    operator.unlock("1", entry="stop")
+    run_foreign_task(operator)
+    operator.world.calls.clear()
+    played = operator.unlock("2", entry="stop")
+    assert not played.failed, played.msg
+    assert played.facts["qdrant_unlock_result"]["outcome"] == "nothing_to_do"
+    assert writes_of(operator) == []
+
+
+def test_a_mode_with_nothing_behind_it_is_refused(operator: Controller) -> None:
+    operator.world.seed()
+    operator.world.calls.clear()
+    played = operator.unlock("1", when="always", mode=None)
+    assert "qdrant_unlock_mode is empty: give one of unlock, inspect" in played.msg
+    assert writes_of(operator) == []

@@ -133,8 +133,10 @@ def _described(aws: Aws, cluster: str, names: Sequence[str]) -> Iterator[tuple[s
     if len(names) == 1:
         yield names[0], found[0] if found else None
         return
-    named = {name: one for one in found for name in (one.get("serviceName"), one.get("serviceArn"))}
-    yield from ((name, named.get(name)) for name in names)
+    named = {str(one.get("serviceName")): one for one in found}
+    missing = {name_of(str(failure.get("arn"))) for failure in answer.get("failures", [])}
+    # Of whom nothing is said, each asks alone.
+    yield from ((name, named.get(name_of(name))) for name in names if name_of(name) in {*named, *missing})
 
 
 def find_service(aws: Aws, *, cluster: str, service: str) -> dict[str, Any]:

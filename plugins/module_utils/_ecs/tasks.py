@@ -114,13 +114,15 @@ def describe(aws: Aws, *, cluster: str, arns: Iterable[str]) -> Described:
     """Describe any number of tasks, in batches; an empty list makes no call."""
     wanted = list(arns)
     # Many at once are a look at a whole cluster, which is shared as such (_ecs/mounts.py).
-    if not 0 < len(wanted) <= _FEW:
+    if aws.shared is None or not 0 < len(wanted) <= _FEW:
         return _described(aws, cluster, wanted)
 
     def each(names: Sequence[str]) -> dict[str, tuple[dict[str, Any] | None, bool]]:
         found = _described(aws, cluster, names)
-        tasks = {str(task["taskArn"]): task for task in found.tasks}
-        return {arn: (tasks.get(arn), arn in found.missing) for arn in names}
+        # Whoever asks may give an id, AWS answers with the ARN.
+        tasks = {short_id(str(task["taskArn"])): task for task in found.tasks}
+        missing = set(map(short_id, found.missing))
+        return {name: (tasks.get(short_id(name)), short_id(name) in missing) for name in names}
 
     seen = look_for(aws, f"single tasks of {cluster}", wanted, each, a_call=_DESCRIBE_LIMIT)
     tasks = [task for arn in wanted if (task := seen[arn][0])]

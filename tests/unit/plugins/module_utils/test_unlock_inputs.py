@@ -80,6 +80,7 @@ def test_good_variables_have_no_fault() -> None:
         ({"prune_patterns": "snapshots,seg*"}, "The prune pattern 'seg*' could match a folder"),
         ({"held_locks": "maybe"}, "qdrant_unlock_held_locks must be one of: wait, fail, delete, got: maybe."),
         ({"mode": ""}, "qdrant_unlock_mode must be one of: unlock, inspect"),
+        ({"mode": None}, "qdrant_unlock_mode is empty: give one of unlock, inspect, or leave it out."),
         ({"takeover": "perhaps"}, "argument 'qdrant_unlock_takeover' is of type"),
     ],
 )

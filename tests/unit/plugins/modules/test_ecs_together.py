@@ -22,6 +22,8 @@ from ansible_collections.wwhd.qdrant_ops.tests.unit.module_runner import FakeClo
 HOSTS = 25
 SECONDS = 20
 ARN = "arn:aws:ecs:us-west-2:123456789012:service/c"
+OLD_ARN = "arn:aws:ecs:us-west-2:123456789012:service"
+TASK = "arn:aws:ecs:us-west-2:123456789012:task/c"
 
 
 class Account:
@@ -48,7 +50,11 @@ class Account:
                 for name in reversed(names)
                 if name in self.names
             ]
-        return {"services": found, "failures": [{"reason": "MISSING"}] * (len(names) - len(found))}
+        there = {one["serviceName"] for one in found}
+        return {
+            "services": found,
+            "failures": [{"arn": f"{ARN}/{name}", "reason": "MISSING"} for name in names if name not in there],
+        }
 
 
 class Host:
@@ -96,7 +102,7 @@ def test_together_each_sees_its_own_ten_services_in_a_call(tmp_path: Path) -> No
     names = [name(number) for number in range(HOSTS)]
     account = Account(*names)
     for _time in range(2):
-        for each in [*names, "absent", f"{ARN}/env3"]:
+        for each in [*names, "absent", f"{ARN}/env3", f"{OLD_ARN}/env4"]:
             seen = Host(account, tmp_path).look(each)
             assert (seen or {}).get("serviceName") == (None if each == "absent" else each.rsplit("/", 1)[-1])
     assert max(len(services) for services in account.asked) == 10
@@ -204,8 +210,10 @@ class Cluster(Account):
         assert (operation, params["cluster"], params["include"]) == ("DescribeTasks", "c", ["TAGS"])
         self.asked.append(params["tasks"])
         return {
-            "tasks": [{"taskArn": arn} for arn in reversed(params["tasks"]) if arn.startswith("t")],
-            "failures": [{"arn": arn, "reason": "MISSING"} for arn in params["tasks"] if arn.startswith("m")],
+            "tasks": [{"taskArn": f"{TASK}/{one}"} for one in reversed(params["tasks"]) if one.startswith("t")],
+            "failures": [
+                {"arn": f"{TASK}/{one}", "reason": "MISSING"} for one in params["tasks"] if one.startswith("m")
+            ],
         }
 
 
@@ -213,10 +221,10 @@ class Cluster(Account):
 @pytest.mark.parametrize("together", [True, False])
 def test_a_few_tasks_are_described_with_those_of_others(tmp_path: Path, together: bool) -> None:
     cluster = Cluster()
-    for wanted in (["t1"], ["m2", "t3"], ["silent", "t4"], []):
+    for wanted in (["t1"], ["m2", "t3"], ["silent", "t4"], []):  # ids, as users give them
         seen = Host(cluster, tmp_path if together else None).describe(*wanted)
-        assert [task["taskArn"] for task in seen.tasks] == [arn for arn in wanted if arn.startswith("t")]
-        assert seen.missing == [arn for arn in wanted if arn.startswith("m")]
+        assert [tasks.short_id(task["taskArn"]) for task in seen.tasks] == [one for one in wanted if one[0] == "t"]
+        assert [tasks.short_id(arn) for arn in seen.missing] == [one for one in wanted if one[0] == "m"]
     assert cluster.asked[-1] == (["t1", "m2", "t3", "silent", "t4"] if together else ["silent", "t4"])
 
 
