@@ -387,12 +387,9 @@ started=$(date +%s)
         printf 'find ended with %s\n' "$ended" >&4
     } 2>/dev/null | {
         trap '' TERM INT HUP
-        # What a pipe takes at once is 4096 bytes: a longer line would mix with another one's. Each byte may become six.
-        first=?????????? first=$first$first$first$first$first first=$first$first$first$first$first$first$first$first$first$first
         while IFS= read -r line || [ -n "$line" ]; do
-            # shellcheck disable=SC2295  it is a pattern
-            rest=${line#$first}
-            [ "$rest" = "$line" ] || line=${line%"$rest"}...
+            # A pipe takes 4096 bytes at once; a byte may become six.
+            [ "${#line}" -le 600 ] || line=$(printf %.600s "$line")...
             json "$line"
             printf '{"note":%s}\n' "$json"
         done >&4
