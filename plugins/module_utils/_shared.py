@@ -128,17 +128,16 @@ class Shared:
     def _name(self, name: str, wanted: Sequence[str], clock: Clock) -> dict[str, float]:
         """All that was ever named, in that order, with when it was named last."""
         path = self._path(name)
-        named: dict[str, float] = (_load(path) or (0.0, {}))[1]
+        named = _names(path)
         now = clock.monotonic()
         if any(now - named.get(one, -_NAMED_FOR) > _NAMED_FOR / 2 for one in wanted):
             with _alone(path, until=now + _LONGEST, clock=clock):
-                named = {**(_load(path) or (0.0, {}))[1], **dict.fromkeys(wanted, clock.monotonic())}
+                named = {**_names(path), **dict.fromkeys(wanted, clock.monotonic())}
                 _store(path, clock.monotonic(), named)
         return named
 
     def _named_lately(self, name: str, clock: Clock, *, size: int, group: int) -> list[str]:
-        named: dict[str, float] = (_load(self._path(name)) or (0.0, {}))[1]
-        of_group = list(named.items())[group * size : (group + 1) * size]
+        of_group = list(_names(self._path(name)).items())[group * size : (group + 1) * size]
         return [one for one, when in of_group if clock.monotonic() - when < _NAMED_FOR]
 
     def _path(self, name: str) -> Path:
@@ -182,6 +181,11 @@ def _load(path: Path) -> tuple[float, Any] | None:
             return began, pickle.load(file)  # noqa: S301
     except (OSError, struct.error, pickle.UnpicklingError, EOFError, AttributeError, ImportError):
         return None
+
+
+def _names(path: Path) -> dict[str, float]:
+    kept = _load(path)
+    return kept[1] if kept else {}
 
 
 def _store(path: Path, began: float, value: object) -> None:

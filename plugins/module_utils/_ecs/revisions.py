@@ -13,11 +13,10 @@ from typing import Any
 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import SERVICES_A_CALL
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import describe, is_gone, list_arns, short_id
 
 __all__ = ["active_revisions", "ensure_absent", "prune", "revisions_in_use"]
-
-_SERVICES_A_CALL = 10
 
 
 def ensure_absent(
@@ -150,7 +149,7 @@ def _services(aws: Aws, cluster: str) -> Iterator[dict[str, Any]]:
         )
         for arn in page.get("serviceArns", [])
     ]
-    for batch in batches(services, _SERVICES_A_CALL):
+    for batch in batches(services, SERVICES_A_CALL):
         answer = aws.call(
             "ecs",
             "DescribeServices",

@@ -9,12 +9,12 @@ Private to wwhd.qdrant_ops. Services and definitions are dicts as AWS gives them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, batches, snake
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws, snake
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import claims_in
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.reasons import hint_for_task
@@ -22,6 +22,7 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import 
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.together import look_for
 
 __all__ = [
+    "SERVICES_A_CALL",
     "Expected",
     "cluster_missing",
     "efs_volumes",
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 # AWS's limit.
-_SERVICES_A_CALL = 10
+SERVICES_A_CALL = 10
 # A sentence with more names than this helps nobody.
 _NAMES_SHOWN = 10
 
@@ -110,17 +111,13 @@ def _service_missing(aws: Aws, *, cluster: str, service: str, doing: str, said: 
 
 def peek_service(aws: Aws, *, cluster: str, service: str) -> dict[str, Any] | None:
     """The service as DescribeServices gives it, with its tags; None where AWS says that it is MISSING."""
-
-    def described(names: Sequence[str]) -> dict[str, dict[str, Any] | None]:
-        return {
-            name: found for batch in batches(names, _SERVICES_A_CALL) for name, found in _described(aws, cluster, batch)
-        }
-
-    return look_for(aws, f"services of {cluster}", [service], described, a_call=_SERVICES_A_CALL)[service]
+    group = f"services of {cluster}"
+    seen = look_for(aws, group, [service], lambda names: _described(aws, cluster, names), a_call=SERVICES_A_CALL)
+    return seen[service]
 
 
-def _described(aws: Aws, cluster: str, names: Sequence[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Each name or ARN with its service."""
+def _described(aws: Aws, cluster: str, names: Sequence[str]) -> dict[str, dict[str, Any] | None]:
+    """The services by the names or ARNs that were asked for, None for one that is MISSING; one call."""
     answer = aws.call(
         "ecs",
         "DescribeServices",
@@ -131,12 +128,11 @@ def _described(aws: Aws, cluster: str, names: Sequence[str]) -> Iterator[tuple[s
     )
     found: list[dict[str, Any]] = answer.get("services", [])
     if len(names) == 1:
-        yield names[0], found[0] if found else None
-        return
+        return {names[0]: found[0] if found else None}
     named = {str(one.get("serviceName")): one for one in found}
     missing = {name_of(str(failure.get("arn"))) for failure in answer.get("failures", [])}
     # Of whom nothing is said, each asks alone.
-    yield from ((name, named.get(name_of(name))) for name in names if name_of(name) in {*named, *missing})
+    return {name: named.get(name_of(name)) for name in names if name_of(name) in {*named, *missing}}
 
 
 def find_service(aws: Aws, *, cluster: str, service: str) -> dict[str, Any]:

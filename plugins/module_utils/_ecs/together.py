@@ -35,19 +35,16 @@ def look_for(
     describe: Callable[[Sequence[str]], dict[str, T]],
     *,
     a_call: int,
-    clock: Clock | None = None,
 ) -> dict[str, T]:
     """What `describe` says of each that is wanted, never older than this call, whoever has called it.
 
-    `name` is what all look for, as in "services of CLUSTER"; `describe` has an answer for each that it is given, and
-    makes one call for `a_call` of them. Raises OperationFailed.
+    `name` is what all look for, as in "services of CLUSTER"; `describe` makes one call for `a_call` names or fewer.
+    Of several it may leave some out, which are then looked for alone. Raises OperationFailed.
     """
     if aws.shared is None or name in aws.alone:
         return describe(wanted)
     try:
-        seen = aws.shared.look_for(
-            name, wanted, describe, size=a_call, enough=_ENOUGH, apart=_apart, clock=clock or Clock()
-        )
+        seen = aws.shared.look_for(name, wanted, describe, size=a_call, enough=_ENOUGH, apart=_apart, clock=Clock())
     except OperationFailed as error:
         if error.transient:
             raise

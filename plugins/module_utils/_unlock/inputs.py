@@ -140,11 +140,13 @@ def faults_of_inputs(
 def _unfit(options: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], *, told: str) -> Iterable[str]:
     """What the argument specs speak against, and no better sentence in `told` does."""
     for name, spec in known.items():
-        key = name[len(PREFIX) :]
-        value = options.get(key)
-        if value is None or re.search(rf"\b{name}\b", told):
+        option = name[len(PREFIX) :]
+        if option not in options or re.search(rf"\b{name}\b", told):
+            continue
+        value = options[option]
+        if value is None:
             # `name:` with nothing behind it is not the default: the role's conditions compare what is there.
-            if value is None and key in options and "choices" in spec:
+            if "choices" in spec:
                 yield f"{name} is empty: give one of {', '.join(spec['choices'])}, or leave it out."
             continue
         asked = {key: spec[key] for key in ("type", "elements", "choices") if key in spec}
