@@ -155,6 +155,14 @@ options:
         O(wwhd.qdrant_ops.ecs_run_oneoff#module:guard).
     type: bool
     default: true
+  drain_time:
+    description:
+      - For how many seconds a load balancer may hold a task of the service that is to end, which is the longest
+        deregistration delay of its target groups, where that is known.
+      - It shortens nothing, and no wait relies on it. It tells when to look at a task that is held, four times in so
+        many seconds or every 5 s, so that the last look comes when the drain should be over.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - wwhd.qdrant_ops.attributes
   - wwhd.qdrant_ops.progress
@@ -328,11 +336,13 @@ def argument_spec() -> dict[str, Any]:
         "wait": {"type": "bool", "default": True},
         "timeout": {"type": "int", "default": 900},
         "look_again": {"type": "bool", "default": True},
+        "drain_time": {"type": "int", "default": 0},
     }
 
 
 def problems(params: dict[str, Any]) -> list[str]:
-    found = below(0, desired_count=params["desired_count"]) + below(1, timeout=params["timeout"])
+    found = below(0, desired_count=params["desired_count"], drain_time=params["drain_time"])
+    found += below(1, timeout=params["timeout"])
     if params["suspend_autoscaling"] and params["autoscaling"]:
         found.append("autoscaling is a state to restore: it can't be given together with suspend_autoscaling: true.")
     found += problems_of(params["autoscaling"]) + tag_problems(params["tags"], params["remove_tags"])
@@ -363,6 +373,7 @@ def change(module: AnsibleAWSModule, clock: Clock) -> dict[str, Any]:
         deregistration_delays={arn: int(seconds) for arn, seconds in params["deregistration_delays"].items()},
         wait_for=params["timeout"] if params["wait"] else None,
         look_again=params["look_again"],
+        drain_time=params["drain_time"],
         check_mode=module.check_mode,
         clock=clock,
     )

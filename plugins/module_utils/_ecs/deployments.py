@@ -49,10 +49,10 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import Cl
 __all__ = ["Request", "redeploy", "silent"]
 
 # A task takes some 20 s to start and more to be found healthy: the looks need not be close, and each is a call.
-_PACE = Pace(quick=2.5, slow=5.0, growth=1.3)
+_PACE = Pace(quick=4.0, slow=5.0, growth=1.3)
 _PACE_OF_STARTING = Pace(quick=5.0, slow=5.0)
-# Right after our call no task has come further than to its network interface.
-_PACE_OF_BEGINNING = Pace(quick=10.0, slow=10.0)
+# Right after our call no task has come further than to its image (facts.md A.4).
+_PACE_OF_BEGINNING = Pace(quick=15.0, slow=15.0)
 
 _WAITED_FOR = {
     "rollout": "the rollout is not complete",

@@ -41,7 +41,7 @@ __all__ = ["SETTLING", "Following", "tasks_ended"]
 # AWS's reads follow its writes with a delay (facts.md B.3): seconds until an old answer is believed after all.
 SETTLING = 30.0
 # Seconds after which the tasks are read again though nothing in the service has changed.
-_TASKS_EVERY = 15.0
+_TASKS_EVERY = 30.0
 # The same for stages, whose changes the service does not show.
 _STAGES_EVERY = 5.0
 # What ECS says of a deployment that comes as it should. More tasks started than are wanted replace some that failed.

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Changing a service's desired count, with all that belongs to it, in an order that can be finished by the next run.
 
-Private to wwhd.qdrant_ops. That the processes have followed: count_waits.py.
+Private to wwhd.qdrant_ops. That the processes have followed: emptying.py, count_waits.py.
 """
 
 from __future__ import annotations
@@ -18,15 +18,13 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs import servic
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.api import Aws
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claiming import claim_exclusively
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.claims import CLAIM_PREFIX
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.count_waits import (
-    wait_until_gone,
-    wait_until_running,
-)
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.count_waits import wait_until_running
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.draining import (
     differing_delays,
     read_delay,
     write_delay,
 )
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.emptying import wait_until_gone
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.errors import OperationFailed
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.exactly_once import exactly_once
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
@@ -231,7 +229,7 @@ class _Scaling:
             )
         self.result["changed"] = True
 
-    def wait(self, desired_count: int, timeout: float, *, look_again: bool) -> dict[str, Any]:
+    def wait(self, desired_count: int, timeout: float, *, look_again: bool, drain_time: float) -> dict[str, Any]:
         """The service as it was seen last."""
         if desired_count == 0:
             observation = wait_until_gone(
@@ -242,6 +240,7 @@ class _Scaling:
                 clock=self.clock,
                 answered=self.answered,
                 look_again=look_again,
+                drain_time=drain_time,
             )
         else:
             observation = wait_until_running(
@@ -273,6 +272,7 @@ def scale(  # noqa: PLR0913  each is one thing that a caller may ask for, by nam
     expected: Expected | None = None,
     wait_for: float | None = None,
     look_again: bool = True,
+    drain_time: float = 0.0,
     look_around: bool = True,
     found: Mapping[str, Any] | None = None,
     check_mode: bool = False,
@@ -282,10 +282,9 @@ def scale(  # noqa: PLR0913  each is one thing that a caller may ask for, by nam
 
     What it takes to restore is on the service before anything moves; the autoscaling is resumed only when the count is
     back, because RegisterScalableTarget moves the count into its limits (facts.md C.8). `wait_for`: for how many
-    seconds to wait at most until the tasks followed the count; None does not wait. `look_again`: see
-    `wait_until_gone`. Without `look_around`, autoscaling
-    and tasks of which nothing is asked are not read for the result. `found` is the service as the caller's last call
-    has shown it.
+    seconds to wait at most until the tasks followed the count; None does not wait. `look_again` and
+    `drain_time`: see `wait_until_gone`. Without `look_around`, autoscaling and tasks of which nothing is asked are not
+    read for the result. `found` is the service as the caller's last call has shown it.
     Returns what the module returns. Raises OperationFailed; what was done until then stays done, and `changed` in its
     details tells whether anything was. Tags that were written must still be there after the wait: if somebody wrote
     others over them, the service is theirs.
@@ -346,7 +345,7 @@ def scale(  # noqa: PLR0913  each is one thing that a caller may ask for, by nam
         if desired_count is not None:
             steps.set_count(previous, desired_count)
         if desired_count is not None and wait_for is not None and not check_mode:
-            still = steps.wait(desired_count, wait_for, look_again=look_again)
+            still = steps.wait(desired_count, wait_for, look_again=look_again, drain_time=drain_time)
             Expected(tags or {}).require(still, doing=doing)
         elif look_around:
             known = census(aws, cluster=cluster, serviceName=service)

@@ -163,6 +163,13 @@ def _drain(
     return shorter, {**kept, **earlier}, said
 
 
+def _drain_time(info: Mapping[str, Any], shorter: Mapping[str, int]) -> int:
+    """For how many seconds the load balancer may hold a task in this run; 0 where it has none, or that is not known."""
+    groups = [group for group in info.get("targets") or [] if group.get("targets")]
+    delays = {group["target_group_arn"]: group.get("deregistration_delay") or 0 for group in groups}
+    return int(max({**delays, **shorter}.values(), default=0))
+
+
 def _warnings(service: Mapping[str, Any], log: Mapping[str, str] | None) -> Iterable[str]:
     if not log:
         yield "No log group is known, so the report cannot list the locks: set qdrant_unlock_log_group."
@@ -291,6 +298,7 @@ def make_plan(
             **(bring["tags"] if bring else {}),
         },
         "fast_drain": shorter,
+        "drain_time": _drain_time(info, shorter),
         "deregistration_delays": delays,
         "takes_over": [earlier.key for earlier in claims],
         "earlier_claims": {earlier.key: earlier.value for earlier in claims},

@@ -121,25 +121,27 @@ def group(delay: int | None, *states: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("found", "tag", "options", "shorter", "kept"),
+    ("found", "tag", "options", "shorter", "kept", "lasts"),
     [
-        (group(300, "unhealthy"), None, {}, 0, 300),
-        (group(300, "healthy"), None, {}, None, None),
-        (group(300, "healthy"), None, {"fast_drain": "always"}, 10, 300),
-        (group(300, "unhealthy"), None, {"fast_drain": "never"}, None, None),
-        (group(None, "unhealthy"), None, {}, None, None),  # these credentials may not read it
-        (group(0, "unhealthy"), None, {}, None, None),
-        (group(0, "unhealthy"), f"{SHORT}=300", {}, None, 300),  # an unfinished run has shortened it
-        (group(0, "healthy"), f"{SHORT}=300", {"fast_drain": "never"}, None, 300),
-        (group(300, "draining"), "none", {}, 0, 300),
+        (group(300, "unhealthy"), None, {}, 0, 300, 0),
+        (group(300, "healthy"), None, {}, None, None, 300),
+        (group(300, "healthy"), None, {"fast_drain": "always"}, 10, 300, 10),
+        (group(300, "unhealthy"), None, {"fast_drain": "never"}, None, None, 300),
+        (group(300), None, {"fast_drain": "never"}, None, None, 0),  # nothing is registered that could be held
+        (group(None, "unhealthy"), None, {}, None, None, 0),  # these credentials may not read it
+        (group(0, "unhealthy"), None, {}, None, None, 0),
+        (group(0, "unhealthy"), f"{SHORT}=300", {}, None, 300, 0),  # an unfinished run has shortened it
+        (group(0, "healthy"), f"{SHORT}=300", {"fast_drain": "never"}, None, 300, 0),
+        (group(300, "draining"), "none", {}, 0, 300, 0),
     ],
 )
 def test_a_drain_that_serves_nobody_is_shortened_and_the_delay_written_down(
-    found: dict[str, Any], tag: str | None, options: dict[str, Any], shorter: int | None, kept: int | None
+    found: dict[str, Any], tag: str | None, options: dict[str, Any], shorter: int | None, kept: int | None, lasts: int
 ) -> None:
     tags = {**claimed(), DEREGISTRATION_DELAY: tag} if tag else {}
     made = plan(info(service={"tags": tags}, targets=[found]), **options)
     assert made["fast_drain"] == ({} if shorter is None else {GROUP_ARN: shorter})
+    assert made["drain_time"] == lasts
     assert made["deregistration_delays"] == ({} if kept is None else {GROUP_ARN: kept})
     assert made["tags"][DEREGISTRATION_DELAY] == ("none" if kept is None else f"{SHORT}={kept}")
     assert DEREGISTRATION_DELAY in made["tag_keys"]

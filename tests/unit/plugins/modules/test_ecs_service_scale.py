@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -79,7 +80,62 @@ def test_one_look_at_an_empty_service_does_where_the_caller_looks_again() -> Non
         assert not outcome.failed, outcome.msg
         assert clock.now >= 40
         lists.append(len(aws.params("ecs:ListTasks")))
-    assert lists[0] - lists[1] == 2
+    assert lists[0] - lists[1] == 4
+
+
+def held(world: World, clock: FakeClock, *, seconds: float) -> None:
+    """A load balancer holds the task for so long; then it takes 3 s to end."""
+
+    def update(_params: dict[str, Any]) -> None:
+        world.set_tasks(task(1, last="DEACTIVATING", desired="STOPPED", **STOPPING))()
+        world.service.update(runningCount=1)
+
+    world.on_update = update
+    clock.at(0.1, lambda: world.service.update(runningCount=0))
+    clock.at(seconds, world.set_tasks(task(1, last="STOPPING", desired="STOPPED", **STOPPING)))
+    clock.at(seconds + 3, world.set_tasks(task(1, last="STOPPED", desired="STOPPED", **STOPPING)))
+
+
+@pytest.mark.parametrize(
+    ("drain_time", "seconds", "looks"),
+    [
+        (0, 30, [0.5, 1.0, 1.5, 2.3, 3.58, 5.628, 8.905, 13.905, 18.905, 23.905, 28.905, 33.905]),
+        (10, 10, [4.5, 7.0, 9.5, 12.0, 12.5, 13.0]),
+        (30, 30, [7.0, 12.0, 17.0, 22.0, 27.0, 32.0, 33.0]),
+        (300, 30, [7.0, 12.0, 17.0, 22.0, 27.0, 32.0, 33.0]),  # it ends early
+        (300, 1, [7.0]),
+    ],
+)
+def test_a_known_drain_says_when_to_look(drain_time: int, seconds: float, looks: list[float]) -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    held(world, clock, seconds=seconds)
+    outcome, _aws = scale(world, clock=clock, desired_count=0, look_again=False, drain_time=drain_time)
+    assert not outcome.failed, outcome.msg
+    assert list(accumulate(clock.sleeps)) == pytest.approx(looks, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("drain_time", "look_again", "lists"), [(20, False, 2), (20, True, 6), (0, False, 4), (0, True, 6)]
+)
+def test_tasks_are_listed_again_unless_they_were_when_the_scheduler_knew_and_the_caller_looks_once_more(
+    drain_time: int, look_again: bool, lists: int
+) -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    held(world, clock, seconds=20)
+    outcome, aws = scale(world, clock=clock, desired_count=0, look_again=look_again, drain_time=drain_time)
+    assert not outcome.failed, outcome.msg
+    assert clock.now >= 23
+    assert len(aws.params("ecs:ListTasks")) == lists
+
+
+def test_a_service_that_is_not_empty_though_its_tasks_have_ended_is_listed_again() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    held(world, clock, seconds=20)
+    clock.at(19, lambda: world.service.update(pendingCount=1))
+    clock.at(60, lambda: world.service.update(pendingCount=0))
+    outcome, _aws = scale(world, clock=clock, desired_count=0, look_again=False, drain_time=20)
+    assert not outcome.failed, outcome.msg
+    assert clock.now >= 60
 
 
 def test_right_after_the_call_nothing_can_have_ended() -> None:
