@@ -152,15 +152,15 @@ options:
       - Whether a service that was stopped counts as empty only when it was seen empty twice in a row. ECS may have
         started a task just before it heard of the new count, and AWS's lists follow its writes with a delay.
       - Turn it off only where all tasks are looked at once more before anything is done that needs them gone, as with
-        O(wwhd.qdrant_ops.ecs_run_oneoff#module:guard).
+        O(wwhd.qdrant_ops.ecs_run_oneoff#module:guard). A task that is found only then is not waited for.
     type: bool
     default: true
   drain_time:
     description:
       - For how many seconds a load balancer may hold a task of the service that is to end, which is the longest
         deregistration delay of its target groups, where that is known.
-      - It shortens nothing, and no wait relies on it. It tells when to look at a task that is held, four times in so
-        many seconds or every 5 s, so that the last look comes when the drain should be over.
+      - It shortens nothing, and no wait relies on it. It tells when to look at a task that is held, about every 5 s, or
+        three times in a short drain, so that one look comes when the drain should be over.
     type: int
     default: 0
 extends_documentation_fragment:

@@ -17,9 +17,9 @@ from chaos.virtual.transport import Call
 COUNTS = {
     # state, deregistration delay, when: (calls, modules that make them)
     ("stuck", 10.0, "needed"): (63, 6),
-    ("healthy", 10.0, "always"): (61, 6),
-    ("healthy", 30.0, "always"): (61, 6),
-    ("healthy", 300.0, "always"): (142, 6),
+    ("healthy", 10.0, "always"): (59, 6),
+    ("healthy", 30.0, "always"): (62, 6),
+    ("healthy", 300.0, "always"): (143, 6),
     ("healthy", 10.0, "needed"): (10, 1),
 }
 

@@ -40,8 +40,8 @@ __all__ = ["SETTLING", "Following", "tasks_ended"]
 
 # AWS's reads follow its writes with a delay (facts.md B.3): seconds until an old answer is believed after all.
 SETTLING = 30.0
-# Seconds after which the tasks are read again though nothing in the service has changed.
-_TASKS_EVERY = 30.0
+# Seconds after which the tasks are read again though nothing in the service has changed; and where one may have failed.
+_TASKS_EVERY, _SUSPICIOUS_EVERY = 30.0, 15.0
 # The same for stages, whose changes the service does not show.
 _STAGES_EVERY = 5.0
 # What ECS says of a deployment that comes as it should. More tasks started than are wanted replace some that failed.
@@ -187,9 +187,10 @@ class Following:
         if self._mark is None or self._tasks_at is None:
             return True
         failed, running, unusual, done = self._mark
+        every = _SUSPICIOUS_EVERY if self._suspicious else _TASKS_EVERY
         hint = mark[0] > failed or mark[1] < running or mark[2] > unusual
         self._suspicious = self._suspicious or hint
-        return hint or mark[3] != done or now - self._tasks_at >= _TASKS_EVERY
+        return hint or mark[3] != done or now - self._tasks_at >= every
 
     def _read_tasks(self, *, whole: bool, service: Mapping[str, Any]) -> None:
         """Whatever ECS lists; unless `whole`, only those that live, if they are as many as are wanted and still do.

@@ -30,6 +30,8 @@ class ServiceLook:
 
     `calm`: how many looks in a row it has been empty; `awaited`: every task that was seen alive since the wait began.
     `settled`: our change of the count is visible in what AWS answers (its reads follow its writes with a delay).
+    `listed`: the tasks were looked at, too. `complete`: no task can be missing among them, but for one that somebody
+    else has had started since.
     """
 
     service: dict[str, Any]
@@ -39,6 +41,8 @@ class ServiceLook:
     awaited: frozenset[str] = frozenset()
     protected: list[dict[str, Any]] = field(default_factory=list)
     settled: bool = True
+    listed: bool = True
+    complete: bool = False
 
     @property
     def live(self) -> list[dict[str, Any]]:
@@ -56,7 +60,7 @@ class ServiceLook:
 def _summary(look: ServiceLook) -> str:
     service = look.service
     counts = f"desired {service.get('desiredCount')}, running {service.get('runningCount')}, "
-    tasks = "; ".join(map(task_text, look.live)) or "no live task"
+    tasks = "; ".join(map(task_text, look.live)) or ("no live task" if look.listed else "its tasks were not looked at")
     unknown = f"; {len(look.missing)} task(s) that AWS lists but cannot describe" if look.missing else ""
     return f"{counts}pending {service.get('pendingCount')}; {tasks}{unknown}"
 

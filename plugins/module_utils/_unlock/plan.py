@@ -166,8 +166,9 @@ def _drain(
 def _drain_time(info: Mapping[str, Any], shorter: Mapping[str, int]) -> int:
     """For how many seconds the load balancer may hold a task in this run; 0 where it has none, or that is not known."""
     groups = [group for group in info.get("targets") or [] if group.get("targets")]
-    delays = {group["target_group_arn"]: group.get("deregistration_delay") or 0 for group in groups}
-    return int(max({**delays, **shorter}.values(), default=0))
+    delays = {group["target_group_arn"]: group.get("deregistration_delay") for group in groups}
+    lasting = {**delays, **shorter}.values()
+    return 0 if None in lasting else int(max(lasting, default=0))
 
 
 def _warnings(service: Mapping[str, Any], log: Mapping[str, str] | None) -> Iterable[str]:

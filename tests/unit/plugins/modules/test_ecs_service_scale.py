@@ -14,6 +14,7 @@ from ansible_collections.wwhd.qdrant_ops.tests.unit.aws_world import (
     GROUP,
     SERVICE,
     World,
+    event,
     run_on,
     task,
     task_arn,
@@ -100,10 +101,12 @@ def held(world: World, clock: FakeClock, *, seconds: float) -> None:
     ("drain_time", "seconds", "looks"),
     [
         (0, 30, [0.5, 1.0, 1.5, 2.3, 3.58, 5.628, 8.905, 13.905, 18.905, 23.905, 28.905, 33.905]),
-        (10, 10, [4.5, 7.0, 9.5, 12.0, 12.5, 13.0]),
-        (30, 30, [7.0, 12.0, 17.0, 22.0, 27.0, 32.0, 33.0]),
-        (300, 30, [7.0, 12.0, 17.0, 22.0, 27.0, 32.0, 33.0]),  # it ends early
-        (300, 1, [7.0]),
+        (10, 10, [4.0, 8.0, 12.0, 12.5, 13.0]),
+        (30, 30, [5.33, 10.67, 16.0, 21.33, 26.67, 32.0, 33.0]),
+        (300, 30, [5.03, 10.07, 15.1, 20.13, 25.17, 30.2, 31.2, 32.2, 33.8]),  # it ends early
+        (300, 1, [5.03]),
+        # It lasts longer than it was said to.
+        (5, 30, [1.75, 3.5, 5.25, 7.0, 8.28, 10.33, 13.6, 18.6, 23.6, 28.6, 33.6]),
     ],
 )
 def test_a_known_drain_says_when_to_look(drain_time: int, seconds: float, looks: list[float]) -> None:
@@ -111,7 +114,7 @@ def test_a_known_drain_says_when_to_look(drain_time: int, seconds: float, looks:
     held(world, clock, seconds=seconds)
     outcome, _aws = scale(world, clock=clock, desired_count=0, look_again=False, drain_time=drain_time)
     assert not outcome.failed, outcome.msg
-    assert list(accumulate(clock.sleeps)) == pytest.approx(looks, abs=0.01)
+    assert [round(at, 2) for at in accumulate(clock.sleeps)] == pytest.approx(looks, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,54 @@ def test_tasks_are_listed_again_unless_they_were_when_the_scheduler_knew_and_the
     assert len(aws.params("ecs:ListTasks")) == lists
 
 
-def test_a_service_that_is_not_empty_though_its_tasks_have_ended_is_listed_again() -> None:
+def test_a_list_that_failed_is_no_list() -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    held(world, clock, seconds=2)
+    failed: list[float] = []
+
+    def lists(params: dict[str, Any]) -> Any:
+        if clock.now > 3 and not failed:
+            failed.append(clock.now)
+            return Fault("ServerException", "Service Unavailable", status=503)
+        return {
+            "taskArns": [entry["taskArn"] for entry in world.tasks if entry["desiredStatus"] == params["desiredStatus"]]
+        }
+
+    world.overrides["ecs:ListTasks"] = [lists]
+    outcome, aws = scale(world, clock=clock, desired_count=0, look_again=False)
+    assert not outcome.failed, outcome.msg
+    assert failed
+    # At first, the one that failed, and the one in its place.
+    assert len(aws.params("ecs:ListTasks")) == 5
+
+
+@pytest.mark.parametrize("stray", ["pending", "started"])
+def test_a_task_that_may_have_been_missing_on_the_list_is_looked_for(stray: str) -> None:
+    world, clock = World(tasks=[task(1)]), FakeClock()
+    held(world, clock, seconds=20)
+    late = task(5, last="STOPPING", desired="STOPPED", **STOPPING)
+    gone = [task(1, last="STOPPED", desired="STOPPED", **STOPPING)]
+    if stray == "pending":
+        # Counted when the tasks were listed, but on no list; when the first one has ended ECS stops it as well.
+        clock.at(4, lambda: world.service.update(runningCount=1, pendingCount=1))
+        clock.at(21, lambda: world.service.update(runningCount=0, pendingCount=0))
+    else:
+        # A pipeline had it started and stopped since.
+        clock.at(
+            10,
+            lambda: world.service["events"].insert(
+                0, event(99, "(service wwhd-backend) has started 1 tasks: (task x).")
+            ),
+        )
+    clock.at(23, world.set_tasks(*gone, late))
+    clock.at(60, world.set_tasks(*gone, task(5, last="STOPPED", desired="STOPPED", **STOPPING)))
+    outcome, _aws = scale(world, clock=clock, desired_count=0, look_again=False, drain_time=20)
+    assert not outcome.failed, outcome.msg
+    assert clock.now >= 60
+    assert task_arn(5) in [entry["task_arn"] for entry in outcome.result["tasks"]]
+
+
+def test_counters_that_lag_behind_are_waited_for() -> None:
     world, clock = World(tasks=[task(1)]), FakeClock()
     held(world, clock, seconds=20)
     clock.at(19, lambda: world.service.update(pendingCount=1))
@@ -331,12 +381,13 @@ def test_the_time_is_up_and_the_last_state_is_told() -> None:
     assert outcome.result["elapsed"] == 20
 
 
-def test_a_protected_task_ends_the_wait_and_is_named() -> None:
+@pytest.mark.parametrize(("drain_time", "within"), [(0, 2), (30, 6)])
+def test_a_protected_task_ends_the_wait_and_is_named(drain_time: int, within: float) -> None:
     world, clock = World(tasks=[task(1)]), FakeClock()
     world.protected = {task_arn(1): datetime(2026, 11, 23, 17, 0, tzinfo=UTC)}
-    outcome, _aws = scale(world, clock=clock, desired_count=0)
+    outcome, _aws = scale(world, clock=clock, desired_count=0, drain_time=drain_time)
     assert outcome.failed
-    assert clock.now < 5
+    assert clock.now < within
     assert f"task {1:032x} is under scale-in protection until 2026-11-23T17:00:00.000Z" in outcome.msg
     assert "aws ecs update-task-protection --cluster wwhd-cluster" in outcome.msg
 
