@@ -45,7 +45,7 @@ __all__ = ["wait_until_gone"]
 # it was seen empty this many times in a row.
 _CALM_LOOKS = 2
 # Seconds after which a list is taken to show all that the scheduler had started before it heard of the count. AWS
-# promises no time: whoever relies on it (`look_again`) looks at all tasks once more.
+# promises no time: who relies on it (without `look_again`) looks at all tasks once more before it matters.
 _HEARD_AFTER = 4.0
 # Seconds between two lists of all tasks while some that are known are alive; between them only those are looked at.
 _LIST_EVERY = 30.0

@@ -46,7 +46,7 @@ _SLOW_HEARTBEAT = Pace(quick=5.0, slow=5.0)
 # Seconds between two looks at the claim while the playbook lives: until it was seen, then until it is gone, as when the
 # run is over. What a playbook still does after that need not be watched, but it harms nobody.
 _LOOK_EVERY = 15.0
-_LOOK_AGAIN_EVERY = 60.0
+_LOOK_AGAIN_EVERY = 120.0
 # A module that outlives its playbook may write the claim a little later: looks, so many seconds apart.
 _LATE_CLAIM_LOOKS = 3
 _LATE_CLAIM_PAUSE = 2.0
