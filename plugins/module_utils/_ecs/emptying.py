@@ -9,7 +9,6 @@ themselves are looked at: desired RUNNING and STOPPED, each of them gone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -28,7 +27,11 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_looks
     is_empty,
     somebody_else,
 )
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import find_service, new_events
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
+    find_service,
+    new_events,
+    tasks_started,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import census, describe, is_gone
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._polling import (
     Clock,
@@ -59,7 +62,6 @@ _DRAIN_LOOKS = 3
 _DRAIN_MARGIN = 2.0
 # After a drain of 30 s and more, looks are a second apart where it is quick: closer ones would save little beside it.
 _QUICK_AFTER_DRAIN, _LONG_DRAIN = 1.0, 30.0
-_HAS_STARTED = re.compile(r"\bhas started \d+ tasks\b")
 
 
 def wait_until_gone(
@@ -163,8 +165,8 @@ class _Emptying:
             return None
         found = find_service(self.aws, cluster=self.cluster, service=self.service)
         known = [str(event.get("id")) for event in last.service.get("events", [])]
-        since = [str(event.get("message")) for event in new_events(found, known=known)]
-        if not is_empty(found) or any(map(_HAS_STARTED.search, since)):
+        said = [str(event.get("message")) for event in new_events(found, known=known)]
+        if not is_empty(found) or any(tasks_started(message) is not None for message in said):
             return None
         return replace(last, service=found, tasks=gone, calm=1)
 

@@ -30,7 +30,11 @@ from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.service_deplo
     has_stages,
     read_service_deployment,
 )
-from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import find_service, new_events
+from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.services import (
+    find_service,
+    new_events,
+    tasks_started,
+)
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tails import newest_first, with_tails
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.targets import refreshed_targets, unread_targets
 from ansible_collections.wwhd.qdrant_ops.plugins.module_utils._ecs.tasks import census, describe, is_gone, list_arns
@@ -44,10 +48,9 @@ SETTLING = 30.0
 _TASKS_EVERY, _SUSPICIOUS_EVERY = 30.0, 15.0
 # The same for stages, whose changes the service does not show.
 _STAGES_EVERY = 5.0
-# What ECS says of a deployment that comes as it should. More tasks started than are wanted replace some that failed.
+# What ECS says of a deployment that comes as it should, beside that tasks started.
 _AS_IT_SHOULD = re.compile(
-    r"\bhas started (?P<started>\d+) tasks\b"
-    r"|\bregistered \d+ targets\b"
+    r"\bregistered \d+ targets\b"
     r"|\bhas reached a steady state\b"
     r"|\bdeployment completed\b"
 )
@@ -177,9 +180,14 @@ class Following:
         """How many of the events since our call may tell of a task that failed."""
         count = started = 0
         for event in self.events(service):
-            usual = _AS_IT_SHOULD.search(str(event.get("message")))
-            started += int((usual and usual["started"]) or 0)
-            count += usual is None or bool(usual["started"] and started > self.goal.desired_count)
+            message = str(event.get("message"))
+            begun = tasks_started(message)
+            if begun is None:
+                count += _AS_IT_SHOULD.search(message) is None
+                continue
+            started += begun
+            # More than are wanted replace some that failed.
+            count += started > self.goal.desired_count
         return count
 
     def _is_news(self, mark: tuple[int, int, int, bool], now: float) -> bool:

@@ -9,6 +9,7 @@ Private to wwhd.qdrant_ops. Services and definitions are dicts as AWS gives them
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -38,10 +39,12 @@ __all__ = [
     "remove_tags",
     "tags_of",
     "task_view",
+    "tasks_started",
     "without_values",
     "write_tags",
 ]
 
+_STARTED = re.compile(r"\bhas started (\d+) tasks\b")
 # AWS's limit.
 SERVICES_A_CALL = 10
 # A sentence with more names than this helps nobody.
@@ -278,6 +281,12 @@ def new_events(service: Mapping[str, Any], *, known: Iterable[str]) -> list[dict
     seen = set(known)
     fresh = [event for event in service.get("events", []) if event.get("id") not in seen]
     return [snake(event) for event in reversed(fresh)]
+
+
+def tasks_started(message: str) -> int | None:
+    """How many tasks an event of a service tells to have started; None where it tells something else."""
+    found = _STARTED.search(message)
+    return int(found[1]) if found else None
 
 
 def tags_of(found: Mapping[str, Any]) -> dict[str, str]:
